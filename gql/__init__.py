@@ -1,0 +1,1 @@
+"""The GraphQL API: types, inputs and fields over the resolvers."""

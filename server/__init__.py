@@ -1,0 +1,1 @@
+"""The process: settings, HTTP, command line, embedded database."""

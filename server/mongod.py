@@ -1,0 +1,169 @@
+"""The embedded database: finds a mongod, starts it on a free loopback port as a
+one-member replica set, and stops it. For trying, developing and testing."""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
+
+REPLICA_SET = "audience"
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+class MongodFailed(Exception):
+    """The embedded mongod could not be found or did not start; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mongod:
+    """A running mongod: how to reach it, and its process."""
+
+    uri: str
+    process: subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def running_mongod(folder: Path, *, cache_gb: float = 1.0) -> Iterator[Mongod]:
+    """A mongod whose data live in `folder`, for as long as the block runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        mongod = _start(folder, cache_gb)
+        try:
+            _initiate(mongod, folder)
+            yield mongod
+        finally:
+            stop(mongod)
+
+
+def stop(mongod: Mongod) -> None:
+    """Asks the process to end, and waits until it has."""
+    if mongod.process.poll() is None:
+        mongod.process.terminate()
+    try:
+        mongod.process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        mongod.process.kill()
+        mongod.process.wait()
+
+
+def find_binary() -> Path:
+    """The mongod of the installed wheel, or the one on PATH."""
+    spec = importlib.util.find_spec("fiftyone")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        binary = Path(location) / "db" / "bin" / "mongod"
+        if binary.exists():
+            if not os.access(binary, os.X_OK):
+                binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP)
+            return binary
+    on_path = shutil.which("mongod")
+    if on_path:
+        return Path(on_path)
+    raise MongodFailed(
+        "No mongod was found: install one on PATH, or set MONGODB_URI to a MongoDB "
+        "replica set of your own."
+    )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "audience.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MongodFailed(
+                f"The data folder {folder} is in use by another Audience server: stop "
+                "it, or choose another folder with --data."
+            ) from None
+        yield
+
+
+def _start(folder: Path, cache_gb: float) -> Mongod:
+    port = _free_port()
+    log = folder / "mongod.log"
+    data = folder / "mongodb"
+    data.mkdir(exist_ok=True)
+    command = [
+        str(find_binary()),
+        *("--dbpath", str(data), "--logpath", str(log), "--logRotate", "reopen"),
+        *("--logappend", "--bind_ip", "127.0.0.1", "--port", str(port)),
+        *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(cache_gb)),
+        *("--nounixsocket", "--quiet", "--oplogSize", "990"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    ]
+    process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches us first; we stop it in order
+    )
+    uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+    return Mongod(uri, process)
+
+
+def _initiate(mongod: Mongod, folder: Path) -> None:
+    """Waits for the process, makes it a replica set once, waits for its primary."""
+    port = int(mongod.uri.rsplit(":", 1)[1].split("/")[0])
+    host = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + START_SECONDS
+    with pymongo.MongoClient[dict[str, object]](
+        host, directConnection=True, serverSelectionTimeoutMS=200
+    ) as client:
+        while time.monotonic() < deadline:
+            if mongod.process.poll() is not None:
+                raise MongodFailed(_last_words(mongod, folder))
+            with contextlib.suppress(PyMongoError):
+                if _is_primary(client, host):
+                    return
+            time.sleep(0.05)
+    raise MongodFailed(
+        f"mongod did not become ready in {START_SECONDS} s; see "
+        f"{folder / 'mongod.log'}."
+    )
+
+
+def _is_primary(client: "pymongo.MongoClient[dict[str, object]]", host: str) -> bool:
+    config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": host}]}
+    hello = client.admin.command("hello")
+    if hello.get("isWritablePrimary"):
+        return True
+    if "setName" not in hello:
+        try:
+            current = client.admin.command("replSetGetConfig")["config"]
+        except OperationFailure as error:
+            if error.code == 94:  # NotYetInitialized
+                client.admin.command("replSetInitiate", config)
+            return False
+        if current["members"][0]["host"] != host:
+            # The port differs at each start, and the set must know itself by it.
+            current["members"][0]["host"] = host
+            current["version"] += 1
+            client.admin.command("replSetReconfig", current, force=True)
+    return False
+
+
+def _last_words(mongod: Mongod, folder: Path) -> str:
+    assert mongod.process.stderr is not None  # noqa: S101 - opened as a pipe above
+    said = mongod.process.stderr.read().decode(errors="replace").strip()
+    log = folder / "mongod.log"
+    code = mongod.process.returncode
+    return f"mongod ended at once with code {code}; see {log}. {said}".strip()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
