@@ -102,13 +102,14 @@ def _start(folder: Path, cache_gb: float) -> Mongod:
         *("--nounixsocket", "--quiet", "--oplogSize", "990"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]
-    process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches us first; we stop it in order
-    )
+    with (folder / "mongod.out").open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C reaches us first; we stop it in order
+        )
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     return Mongod(uri, process)
 
@@ -155,8 +156,7 @@ def _is_primary(client: "pymongo.MongoClient[dict[str, object]]", host: str) -> 
 
 
 def _last_words(mongod: Mongod, folder: Path) -> str:
-    assert mongod.process.stderr is not None  # noqa: S101 - opened as a pipe above
-    said = mongod.process.stderr.read().decode(errors="replace").strip()
+    said = (folder / "mongod.out").read_text(errors="replace").strip()
     log = folder / "mongod.log"
     code = mongod.process.returncode
     return f"mongod ended at once with code {code}; see {log}. {said}".strip()

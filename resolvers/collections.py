@@ -1,0 +1,210 @@
+"""The collections as the database keeps them: indexes, validators, and the numbered
+steps that bring an older database up to date."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import CollectionInvalid, DuplicateKeyError
+
+from resolvers.db import COLLECTIONS, Database, Document
+
+LEASE_SECONDS = 60
+
+_ID = {"bsonType": "objectId"}
+_TEXT = {"bsonType": "string"}
+_TIME = {"bsonType": "date"}
+_OBJECT = {"bsonType": "object"}
+_ARRAY = {"bsonType": "array"}
+_NUMBER = {"bsonType": ["double", "int", "long"]}
+
+
+def _unique(path: str, kind: str = "string") -> IndexModel:
+    """Unique among the documents that have the field."""
+    return IndexModel(
+        [(path, ASCENDING)],
+        unique=True,
+        partialFilterExpression={path: {"$type": kind}},
+    )
+
+
+def _index(**keys: int) -> IndexModel:
+    return IndexModel([(path.replace("__", "."), way) for path, way in keys.items()])
+
+
+def _schema(required: Document, **optional: Document) -> Document:
+    return {
+        "$jsonSchema": {
+            "bsonType": "object",
+            "required": list(required),
+            "properties": required | optional,
+        }
+    }
+
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "profiles": [
+        _unique("email"),
+        _unique("phone_number"),
+        _unique("external_id"),
+        _unique("anonymous_ids"),
+        _unique("merged_ids", "objectId"),
+        _index(lists__list_id=ASCENDING, _id=ASCENDING),
+        _index(search=ASCENDING),
+        _index(updated_at=DESCENDING, _id=DESCENDING),
+        _index(last_event_at=DESCENDING, _id=DESCENDING),
+    ],
+    "events": [
+        IndexModel(
+            [("profile_id", ASCENDING), ("metric_id", ASCENDING), ("unique_id", 1)],
+            unique=True,
+        ),
+        _index(profile_id=ASCENDING, timestamp=DESCENDING, _id=DESCENDING),
+        _index(
+            metric_id=ASCENDING, timestamp=DESCENDING, profile_id=ASCENDING, value=1
+        ),
+        _index(timestamp=DESCENDING, _id=DESCENDING),
+    ],
+    "metrics": [
+        IndexModel([("name", ASCENDING)], unique=True),
+        IndexModel([("key", ASCENDING)], unique=True),
+    ],
+    "lists": [IndexModel([("name_key", ASCENDING)], unique=True)],
+    "segments": [IndexModel([("name_key", ASCENDING)], unique=True)],
+    "consent_changes": [
+        _index(profile_id=ASCENDING, channel=ASCENDING, at=DESCENDING, _id=DESCENDING),
+    ],
+    "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
+    "event_batches": [_index(at=ASCENDING)],
+}
+
+VALIDATORS: dict[str, Document] = {
+    "profiles": _schema(
+        {"properties": _OBJECT, "created_at": _TIME, "updated_at": _TIME},
+        email=_TEXT,
+        phone_number=_TEXT,
+        external_id=_TEXT,
+        anonymous_ids=_ARRAY,
+        location=_OBJECT,
+        consent=_OBJECT,
+        lists=_ARRAY,
+        pending=_ARRAY,
+        summary=_OBJECT,
+        last_event_at=_TIME,
+        epoch=_TEXT,
+    ),
+    "events": _schema(
+        {
+            "profile_id": _ID,
+            "metric_id": _ID,
+            "timestamp": _TIME,
+            "unique_id": _TEXT,
+            "properties": _OBJECT,
+        },
+        value=_NUMBER,
+        currency=_TEXT,
+    ),
+    "metrics": _schema({"name": _TEXT, "key": _TEXT, "created_at": _TIME}),
+    "lists": _schema(
+        {
+            "name": _TEXT,
+            "name_key": _TEXT,
+            "opt_in": {"enum": ["SINGLE", "DOUBLE"]},
+            "created_at": _TIME,
+            "updated_at": _TIME,
+        }
+    ),
+    "segments": _schema(
+        {
+            "name": _TEXT,
+            "name_key": _TEXT,
+            "definition": _OBJECT,
+            "created_at": _TIME,
+            "updated_at": _TIME,
+        }
+    ),
+    "consent_changes": _schema(
+        {
+            "profile_id": _ID,
+            "channel": {"enum": ["EMAIL", "SMS", "PUSH", "WHATSAPP"]},
+            "from": _TEXT,
+            "to": _TEXT,
+            "at": _TIME,
+            "method": _TEXT,
+        }
+    ),
+    "keys": _schema(
+        {
+            "name": _TEXT,
+            "kind": {"enum": ["PUBLIC", "SECRET"]},
+            "hash": _TEXT,
+            "scopes": _ARRAY,
+            "created_at": _TIME,
+        }
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from an older shape of the data to the next; runs once, in order."""
+
+    number: int
+    what: str
+    run: Callable[[Database], Awaitable[None]]
+
+
+MIGRATIONS: tuple[Migration, ...] = ()
+
+
+async def prepare(db: Database) -> None:
+    """Makes the collections, indexes and validators, then runs the migrations that
+    this database has not had. Safe to call at every start, from several processes."""
+    database = db.client.get_database(db.name)
+    existing = set(await database.list_collection_names())
+    for name in COLLECTIONS:
+        if name not in existing:
+            # Another process may make it in the meantime.
+            with contextlib.suppress(CollectionInvalid):
+                await database.create_collection(name)
+        if name in VALIDATORS:
+            await database.command({"collMod": name, "validator": VALIDATORS[name]})
+        if INDEXES.get(name):
+            await getattr(db, name).create_indexes(INDEXES[name])
+    await _migrate(db)
+
+
+async def _migrate(db: Database) -> None:
+    done = {row["_id"] async for row in db.migrations.find({}, {"_id": 1})}
+    waiting = [step for step in MIGRATIONS if step.number not in done]
+    if not waiting:
+        return
+    holder = secrets.token_hex(8)
+    while not await _lease(db, "migrations", holder):  # noqa: ASYNC110 - across processes
+        await asyncio.sleep(0.5)
+    try:
+        for step in waiting:
+            if await db.migrations.find_one({"_id": step.number}) is None:
+                await step.run(db)
+                await db.migrations.insert_one(
+                    {"_id": step.number, "what": step.what, "at": datetime.now(UTC)}
+                )
+            await _lease(db, "migrations", holder)
+    finally:
+        await db.leases.delete_one({"_id": "migrations", "holder": holder})
+
+
+async def _lease(db: Database, name: str, holder: str) -> bool:
+    """Takes or renews the lease `name`; False while another holder has it."""
+    now = datetime.now(UTC)
+    free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lt": now}}]}
+    lease = {"holder": holder, "until": now + timedelta(seconds=LEASE_SECONDS)}
+    try:
+        await db.leases.update_one(free, {"$set": lease}, upsert=True)
+    except DuplicateKeyError:
+        return False
+    return True

@@ -1,0 +1,211 @@
+"""The connection to MongoDB, and the few helpers through which everything reads.
+
+The only module that names the driver: Motor, or PyMongo's own async API, which
+differ in the calls that are wrapped here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClientSession as Session
+from pymongo import AsyncMongoClient
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.write_concern import WriteConcern
+
+Document = dict[str, Any]
+Collection = AsyncIOMotorCollection[Document]
+Driver = Literal["motor", "pymongo"]
+Result = TypeVar("Result")
+
+OLDEST_SERVER = (6, 0)
+QUERY_LIMIT_MS = 30_000
+
+_CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+
+
+class UnusableDatabase(Exception):
+    """The server cannot be used as it is; says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The collections, each under its own name. One per event loop."""
+
+    client: AsyncIOMotorClient[Document]
+    name: str
+    driver: Driver
+    profiles: Collection
+    events: Collection
+    metrics: Collection
+    lists: Collection
+    segments: Collection
+    consent_changes: Collection
+    keys: Collection
+    event_batches: Collection
+    seeds: Collection
+    leases: Collection
+    migrations: Collection
+
+
+COLLECTIONS = tuple(
+    name
+    for name in Database.__dataclass_fields__
+    if name not in ("client", "name", "driver")
+)
+
+
+def connect(
+    uri: str, name: str = "audience", *, driver: Driver = "motor", **options: Any
+) -> Database:
+    """A database whose writes wait for the majority. Nothing is sent yet.
+
+    `options` go to the driver's client. UnusableDatabase when the address is
+    malformed.
+    """
+    settings: Document = {
+        "tz_aware": True,
+        "w": "majority",
+        "appname": "audience",
+        "serverSelectionTimeoutMS": 10_000,
+        **options,
+    }
+    try:
+        client = (
+            AsyncIOMotorClient[Document](uri, **settings)
+            if driver == "motor"
+            else cast(
+                "AsyncIOMotorClient[Document]",
+                AsyncMongoClient[Document](uri, **settings),
+            )
+        )
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise UnusableDatabase(
+            f"MONGODB_URI cannot be read: {error}. It should look like "
+            "mongodb://user:password@host:27017/?replicaSet=name"
+        ) from None
+    database = client.get_database(name, codec_options=_CODEC)
+    collections = {each: database.get_collection(each) for each in COLLECTIONS}
+    return Database(client=client, name=name, driver=driver, **collections)
+
+
+async def close(db: Database) -> None:
+    """Closes the connections."""
+    closing = cast("Awaitable[None] | None", db.client.close())
+    if closing is not None:
+        await closing
+
+
+async def check_server(db: Database) -> None:
+    """UnusableDatabase unless the server is a reachable replica set or sharded
+    cluster, new enough, and lets us in."""
+    try:
+        hello = await db.client.admin.command("hello")
+        await db.profiles.find_one({}, {"_id": 1})
+        build = await db.client.admin.command("buildInfo")
+    except OperationFailure as error:
+        if error.code in (13, 18, 8000):  # Unauthorized, AuthenticationFailed, Atlas
+            raise UnusableDatabase(
+                "MongoDB refused the user name or password in MONGODB_URI: "
+                "check both, and the authSource."
+            ) from None
+        raise UnusableDatabase(f"MongoDB answered with an error: {error}.") from None
+    except (ConnectionFailure, PyMongoError) as error:
+        reason = str(error).split(",")[0]
+        raise UnusableDatabase(
+            f"MongoDB cannot be reached ({reason}): check the host and port in "
+            "MONGODB_URI, and that the server runs."
+        ) from None
+    refuse_unusable(hello, build["version"])
+
+
+def refuse_unusable(hello: Mapping[str, Any], version: str) -> None:
+    """UnusableDatabase for a standalone server or one older than 6.0, from its
+    answers to `hello` and `buildInfo`."""
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+        raise UnusableDatabase(
+            f"MongoDB {version} is too old: Audience needs 6.0 or newer."
+        )
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise UnusableDatabase(
+            "MongoDB runs as a standalone server, without transactions and change "
+            "streams: start it with --replSet rs0, run rs.initiate() once in mongosh, "
+            "and add ?replicaSet=rs0 to MONGODB_URI."
+        )
+
+
+def at_once(collection: Collection) -> Collection:
+    """The same collection, writes acknowledged by the primary alone.
+
+    For writes that a later majority write of the same task covers: the oplog keeps
+    their order.
+    """
+    return collection.with_options(write_concern=WriteConcern(w=1))
+
+
+async def find(
+    collection: Collection,
+    match: Mapping[str, Any],
+    projection: Mapping[str, Any] | None = None,
+    sort: Mapping[str, int] | None = None,
+    limit: int = 0,
+    *,
+    hint: Any = None,
+    session: Session | None = None,
+) -> list[Document]:
+    """Every matching document, within the time limit."""
+    cursor = collection.find(
+        match,
+        projection,
+        sort=list(sort.items()) if sort else None,
+        limit=limit,
+        max_time_ms=QUERY_LIMIT_MS,
+        hint=hint,
+        session=session,
+    )
+    return await cursor.to_list(None)
+
+
+async def aggregate(
+    collection: Collection,
+    pipeline: Sequence[Mapping[str, Any]],
+    *,
+    limit_ms: int = QUERY_LIMIT_MS,
+    hint: Any = None,
+    comment: str | None = None,
+    batch_size: int | None = None,
+    session: Session | None = None,
+) -> list[Document]:
+    """Every document that the pipeline yields, within the time limit."""
+    options: Document = {"maxTimeMS": limit_ms, "allowDiskUse": True}
+    if hint is not None:
+        options["hint"] = hint
+    if comment is not None:
+        options["comment"] = comment
+    if batch_size is not None:
+        options["batchSize"] = batch_size
+    opened = cast("Any", collection.aggregate(pipeline, session=session, **options))
+    # PyMongo's call is awaited for its cursor, Motor's answers it at once.
+    cursor = await opened if isinstance(opened, Awaitable) else opened
+    rows: list[Document] = await cursor.to_list(None)
+    return rows
+
+
+async def transaction(
+    db: Database, work: Callable[[Session], Awaitable[Result]]
+) -> Result:
+    """Runs `work` in a transaction; after a conflict it runs again, so it must
+    have no effect but through its session."""
+    starting = cast("Any", db.client.start_session())
+    session = await starting if isinstance(starting, Awaitable) else starting
+    async with session:
+        outcome: Result = await session.with_transaction(work)
+        return outcome

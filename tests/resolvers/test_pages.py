@@ -1,0 +1,107 @@
+import pytest
+
+from audience.errors import InvalidInput
+from resolvers.db import Database, Document
+from resolvers.pages import Order, PageRequest, page_request, read_page
+
+pytestmark = pytest.mark.anyio
+
+
+async def _fill(db: Database) -> list[Document]:
+    rows: list[Document] = [
+        {"n": 1, "v": 3},
+        {"n": 2},
+        {"n": 3, "v": 1},
+        {"n": 4, "v": 3},
+        {"n": 5},
+        {"n": 6, "v": 2},
+    ]
+    await db.seeds.insert_many(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order(), [1, 2, 3, 4, 5, 6]),
+        (Order("_id", -1), [6, 5, 4, 3, 2, 1]),
+        (Order("v", 1), [2, 5, 3, 6, 1, 4]),
+        (Order("v", -1), [4, 1, 6, 3, 5, 2]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 4, 6, 7])
+async def test_pages_join_to_the_whole_in_both_directions(
+    db: Database, order: Order, expected: list[int], size: int
+) -> None:
+    await _fill(db)
+
+    forwards: list[int] = []
+    after = None
+    while True:
+        page = await read_page(db.seeds, {}, order, PageRequest(size, after=after))
+        forwards += [row["n"] for row in page.rows]
+        if not page.has_next:
+            break
+        after = page.cursors[-1]
+    backwards: list[int] = []
+    before = None
+    while True:
+        page = await read_page(
+            db.seeds, {}, order, PageRequest(size, backwards=True, before=before)
+        )
+        backwards = [row["n"] for row in page.rows] + backwards
+        if not page.has_previous:
+            break
+        before = page.cursors[0]
+
+    assert forwards == expected
+    assert backwards == expected
+
+
+async def test_a_page_between_two_cursors(db: Database) -> None:
+    await _fill(db)
+    order = Order("v", 1)
+    whole = await read_page(db.seeds, {}, order, PageRequest(10))
+
+    page = await read_page(
+        db.seeds,
+        {},
+        order,
+        PageRequest(10, after=whole.cursors[1], before=whole.cursors[4]),
+    )
+
+    assert [row["n"] for row in page.rows] == [3, 6]
+
+
+async def test_an_empty_page_of_size_zero(db: Database) -> None:
+    await _fill(db)
+
+    page = await read_page(db.seeds, {}, Order(), PageRequest(0))
+
+    assert (page.rows, page.cursors, page.has_next) == ([], [], True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "path"),
+    [
+        ({"first": -1}, "first is -1; it must be between 0 and 100.", ("first",)),
+        ({"first": 101}, "first is 101; it must be between 0 and 100.", ("first",)),
+        ({"last": 101}, "last is 101; it must be between 0 and 100.", ("last",)),
+        ({"first": 1, "last": 1}, "Give first or last, not both.", ("last",)),
+        *(
+            (
+                {"after": wrong},
+                "after is not a cursor of this API: pass one from pageInfo or an edge.",
+                ("after",),
+            )
+            for wrong in ("", "x", "åäö", "e30", "AAAA", "FAAAAAJpAAIAAABhAAA")
+        ),
+    ],
+)
+def test_a_wrong_request_names_its_argument(
+    arguments: dict[str, int], message: str, path: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        page_request(**arguments)  # type: ignore[arg-type]
+
+    assert (str(refused.value), refused.value.problems[0].path) == (message, path)
