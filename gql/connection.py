@@ -1,0 +1,155 @@
+"""Pages as Relay connections, and the arguments that ask for them.
+
+A connection's source is a document: its edges, its page info and how to count what
+all pages together hold. Counting waits until `totalCount` is selected, and then
+counts for every connection of a level at once.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias
+
+import strawberry
+
+from gql.context import Context
+from gql.execution import batch, plain
+from resolvers.db import Document
+from resolvers.pages import MAXIMUM_PAGE, Page, PageRequest, page_request
+
+First: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"At most this many, from the start or after `after`: 0 to "
+        f"{MAXIMUM_PAGE}; 20 when neither `first` nor `last` is given."
+    ),
+]
+After: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Only what comes after this cursor: an edge's `cursor`, or "
+        "`pageInfo.endCursor`."
+    ),
+]
+Last: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"At most this many, from the end or before `before`, in the same "
+        f"order: 0 to {MAXIMUM_PAGE}. Not together with `first`."
+    ),
+]
+Before: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Only what comes before this cursor: an edge's `cursor`, or "
+        "`pageInfo.startCursor`."
+    ),
+]
+
+CountMany = Callable[[Context, Any, Sequence[Any]], Awaitable[Sequence[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How the rows behind a connection are counted.
+
+    `many(context, shared, ones)` answers a number for each of `ones`; connections
+    with the same `many` and an equal `shared` are counted together.
+    """
+
+    many: CountMany
+    shared: Any
+    one: Any
+
+
+@strawberry.type(description="Where a page lies among all that was asked for.")
+class PageInfo:
+    has_next_page: bool = plain(
+        "has_next_page",
+        description="Whether more follows the page: ask with `after: endCursor`.",
+    )
+    has_previous_page: bool = plain(
+        "has_previous_page",
+        description="Whether something precedes it: ask with `before: startCursor`.",
+    )
+    start_cursor: str | None = plain(
+        "start_cursor", description="The first edge's cursor; null on an empty page."
+    )
+    end_cursor: str | None = plain(
+        "end_cursor", description="The last edge's cursor; null on an empty page."
+    )
+
+
+def _itself(connection: Document) -> Hashable:
+    return id(connection)
+
+
+@strawberry.type(description="A page; the base of every connection.")
+class Connection:
+    page_info: PageInfo = plain(
+        "page_info", description="What lies before and after the page."
+    )
+
+    @batch(
+        description="How many there are on all pages together. Counted only when "
+        "selected.",
+        key=_itself,
+    )
+    @staticmethod
+    async def total_count(parents: list[Document], context: Context) -> list[int]:
+        totals = [0] * len(parents)
+        waiting = list(range(len(parents)))
+        while waiting:
+            count: Count = parents[waiting[0]]["count"]
+            together = [
+                place for place in waiting if _alike(parents[place]["count"], count)
+            ]
+            ones = [parents[place]["count"].one for place in together]
+            found = await count.many(context, count.shared, ones)
+            for place, total in zip(together, found, strict=True):
+                totals[place] = total
+            waiting = [place for place in waiting if place not in set(together)]
+        return totals
+
+
+@strawberry.type(description="One item of a page; the base of every edge.")
+class Edge:
+    cursor: str = plain("cursor", description="The item's place, for `after`/`before`.")
+
+
+def asked_page(
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> PageRequest:
+    """The page asked for by the four arguments, checked."""
+    return page_request(first, after, last, before)
+
+
+def connection(
+    page: Page, count: Count, edge: Callable[[Document], Document] | None = None
+) -> Any:
+    """The source of a connection. `edge` tells what an edge has beside the cursor;
+    without it the row is the edge's node."""
+    fields: Iterable[Document] = (
+        ({"node": row} for row in page.rows)
+        if edge is None
+        else (edge(row) for row in page.rows)
+    )
+    return {
+        "edges": [
+            {"cursor": cursor, **rest}
+            for cursor, rest in zip(page.cursors, fields, strict=True)
+        ],
+        "page_info": {
+            "has_next_page": page.has_next,
+            "has_previous_page": page.has_previous,
+            "start_cursor": page.cursors[0] if page.cursors else None,
+            "end_cursor": page.cursors[-1] if page.cursors else None,
+        },
+        "count": count,
+    }
+
+
+def _alike(one: Count, other: Count) -> bool:
+    return one.many is other.many and bool(one.shared == other.shared)
