@@ -1,0 +1,1 @@
+"""Ready-made data to try the server with."""
