@@ -2,13 +2,17 @@
 one-member replica set, and stops it. For trying, developing and testing."""
 
 import contextlib
+import ctypes
 import fcntl
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 REPLICA_SET = "audience"
 START_SECONDS = 60
 STOP_SECONDS = 30
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class MongodFailed(Exception):
@@ -40,11 +45,15 @@ def running_mongod(folder: Path, *, cache_gb: float = 1.0) -> Iterator[Mongod]:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         mongod = _start(folder, cache_gb)
+        address = folder / "mongod.address"
         try:
             _initiate(mongod, folder)
+            address.write_text(mongod.uri)
             yield mongod
         finally:
-            stop(mongod)
+            with signals_ignored():
+                address.unlink(missing_ok=True)
+                stop(mongod)
 
 
 def stop(mongod: Mongod) -> None:
@@ -56,6 +65,32 @@ def stop(mongod: Mongod) -> None:
     except subprocess.TimeoutExpired:
         mongod.process.kill()
         mongod.process.wait()
+
+
+def running_address(folder: Path) -> str | None:
+    """The address of the mongod that another process runs on `folder` now."""
+    address = folder / "mongod.address"
+    if not address.exists():
+        return None
+    try:
+        with _locked(folder):
+            return None
+    except MongodFailed:
+        return address.read_text() or None
+
+
+@contextlib.contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Lets a second Ctrl-C not interrupt what the first has begun."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {each: signal.signal(each, signal.SIG_IGN) for each in STOPPING}
+    try:
+        yield
+    finally:
+        for each, handler in kept.items():
+            signal.signal(each, handler)
 
 
 def find_binary() -> Path:
@@ -109,9 +144,16 @@ def _start(folder: Path, cache_gb: float) -> Mongod:
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C reaches us first; we stop it in order
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
         )
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     return Mongod(uri, process)
+
+
+def end_with_parent() -> None:
+    """Has Linux send SIGTERM to this process when its parent dies, however it dies."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _initiate(mongod: Mongod, folder: Path) -> None:

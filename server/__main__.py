@@ -1,0 +1,5 @@
+"""`python -m server` is the `audience` command."""
+
+from server.cli import main
+
+main()

@@ -1,0 +1,164 @@
+"""The application: its routes, what surrounds them, and what lives as long as it."""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pymongo.errors import PyMongoError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from strawberry.schema.base import BaseSchema
+
+from audience.tokens import Tokens
+from resolvers.db import close, connect
+from resolvers.secrets import signing_secret
+from resolvers.summaries import recover_batches
+from server.auth import Keys, Limits
+from server.graphiql import ASSETS
+from server.graphql import Endpoint
+from server.logs import configure_logs
+from server.mail import deliver_to_console
+from server.middleware import with_headers, with_request_id
+from server.pages import confirm, confirmation
+from server.running import Running, running_of
+from server.settings import Settings, read_settings
+
+RECOVERY_SECONDS = 30
+READY_SECONDS = 2.0
+
+_log = structlog.get_logger("audience")
+
+
+def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
+    """The application over a MongoDB that is prepared already."""
+    uri = settings.mongodb_uri
+    if uri is None:
+        raise ValueError("create_app needs the address of a MongoDB")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        db = connect(uri.get_secret_value(), settings.database, driver=settings.driver)
+        given, admin = settings.secret, settings.admin_key
+        secret = given.get_secret_value() if given else await signing_secret(db)
+        app.state.running = running = Running(
+            settings=settings,
+            db=db,
+            keys=Keys(db, admin.get_secret_value() if admin else None),
+            limits=Limits.of(settings),
+            tokens=Tokens(secret),
+            deliver=deliver_to_console(settings.address),
+        )
+        recovery = asyncio.create_task(_recover(running))
+        try:
+            yield
+        finally:
+            recovery.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await recovery
+            await close(db)
+
+    return Starlette(
+        routes=_routes(settings, schema),
+        middleware=[
+            Middleware(with_request_id),
+            Middleware(with_headers),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("Authorization", "Content-Type", "X-Request-ID"),
+                expose_headers=("X-Request-ID", "Retry-After"),
+                max_age=86_400,
+            ),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def from_environment() -> Starlette:
+    """The application of a worker process, which reads its settings anew."""
+    from gql.schema import schema
+
+    settings = read_settings()
+    configure_logs(settings)
+    return create_app(settings, schema)
+
+
+def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
+    endpoint = Endpoint(schema, settings)
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", endpoint),
+        Route("/confirm", confirmation),
+        Route("/confirm", confirm, methods=["POST"]),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/", home),
+    ]
+    if settings.metrics != "off":
+        routes.append(Route("/metrics", metrics))
+    if settings.graphiql:
+        assets = StaticFiles(directory=ASSETS, check_dir=False)
+        routes.append(Mount("/graphiql", assets))
+    return routes
+
+
+async def home(request: Request) -> Response:
+    """There is nothing to see but the editor."""
+    return RedirectResponse("/graphql")
+
+
+async def live(request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """The process answers and so does its database."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await running_of(request).db.client.admin.command("ping")
+    except (PyMongoError, TimeoutError):
+        return JSONResponse(
+            {"status": "unavailable", "reason": "The database does not answer."}, 503
+        )
+    return JSONResponse({"status": "ok"})
+
+
+async def metrics(request: Request) -> Response:
+    """Counters of this worker, for Prometheus."""
+    allowed = running_of(request).settings.metrics == "open"
+    if not allowed and not _is_loopback(request):
+        reason = "Metrics are for this machine alone; AUDIENCE_METRICS=open opens them."
+        return JSONResponse({"errors": [{"message": reason}]}, 403)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_loopback(request: Request) -> bool:
+    try:
+        host = request.client.host if request.client else ""
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _recover(running: Running) -> None:
+    """Finishes the event batches of writers that died, now and then."""
+    while True:
+        now = datetime.now(UTC)
+        try:
+            await recover_batches(
+                running.db, now, older_than=timedelta(seconds=RECOVERY_SECONDS)
+            )
+        except PyMongoError:
+            _log.warning("recovery postponed", exc_info=True)
+        await asyncio.sleep(RECOVERY_SECONDS)

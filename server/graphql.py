@@ -1,0 +1,295 @@
+"""GraphQL over HTTP, server-sent events and WebSocket: what the specification asks of
+the transport. What the operations mean is the schema's."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from cross_web import HTTPException, StarletteRequestAdapter
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.http.base import BaseRequestProtocol
+from strawberry.schema.base import BaseSchema
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    SubscribeMessage,
+)
+from strawberry.types.unset import UNSET, UnsetType
+
+from audience.keys import Viewer
+from gql.context import Context, fixed_clock
+from server.auth import Refused, admit, bearer, secret_of
+from server.graphiql import page
+from server.middleware import request_id
+from server.running import running_of
+from server.settings import Settings
+
+RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+CHARSET = "; charset=utf-8"
+
+
+@dataclass(kw_only=True)
+class RequestContext(Context):
+    """The context, with what a WebSocket's first message carried."""
+
+    connection: WebSocket | None = None
+    connection_params: dict[str, object] | None = None
+
+
+class OperationHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """Gives each operation on a WebSocket its own context: its time, its loaders."""
+
+    async def run_operation(self, operation: Any) -> None:
+        alone = copy.copy(self)
+        alone.context = replace(self.context, now=fixed_clock(), loaders={})
+        await super(OperationHandler, alone).run_operation(operation)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        payload: Any = message["payload"]
+        if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+            await self.handle_invalid_message("A subscribe message needs a query")
+            return
+        await super().handle_subscribe(message)
+
+
+class Endpoint(GraphQL[RequestContext, None]):
+    """/graphql: reads requests, lets callers in, and answers in the media type that
+    the request prefers."""
+
+    graphql_transport_ws_handler_class = OperationHandler
+
+    def __init__(self, schema: BaseSchema, settings: Settings) -> None:
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if settings.graphiql else None,
+            subscription_protocols=(
+                GRAPHQL_TRANSPORT_WS_PROTOCOL,
+                GRAPHQL_SSE_PROTOCOL,
+            ),
+            allowed_origins=settings.origins,
+        )
+        self.settings = settings
+        self.zone = ZoneInfo(settings.timezone)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await super().__call__(scope, receive, send)
+        request = Request(scope, _bounded(receive, self.settings.body_limit))
+        try:
+            if scope["method"] not in ("GET", "POST"):
+                raise Refused(
+                    405,
+                    "METHOD_NOT_ALLOWED",
+                    "GraphQL is asked with GET or POST.",
+                    {"Allow": "GET, POST"},
+                )
+            if not self.should_render_graphql_ide(StarletteRequestAdapter(request)):
+                await self._let_in(request)
+            response = await self.run(request)
+        except Refused as refusal:
+            response = refusal_response(refusal, _media_type(request.headers))
+        except HTTPException as error:
+            response = refusal_response(
+                _as_refusal(error), _media_type(request.headers)
+            )
+        return await response(scope, receive, send)
+
+    async def get_context(
+        self, request: Request | WebSocket, response: Response | WebSocket
+    ) -> RequestContext:
+        running = running_of(request)
+        return RequestContext(
+            db=running.db,
+            viewer=getattr(request.state, "viewer", None),
+            zone=self.zone,
+            ip=client_address(request),
+            user_agent=request.headers.get("user-agent"),
+            origin=request.headers.get("origin"),
+            request_id=request_id(request.scope),
+            tokens=running.tokens,
+            deliver=running.deliver,
+            connection=request if isinstance(request, WebSocket) else None,
+        )
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        response = await super().get_sub_response(request)
+        response.headers["Content-Type"] = _media_type(request.headers) + CHARSET
+        return response
+
+    def create_response(
+        self,
+        response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse],
+        sub_response: Response,
+    ) -> Response:
+        media_type = sub_response.headers["content-type"]
+        status = sub_response.status_code or 200
+        if isinstance(response_data, dict) and _is_request_error(response_data):
+            del response_data["data"]
+            if media_type.startswith(RESPONSE):
+                status = 400
+        response = Response(orjson.dumps(response_data), status, media_type=media_type)
+        for name, value in sub_response.headers.items():
+            if name != "content-type":
+                response.headers.append(name, value)
+        return response
+
+    async def create_streaming_response(
+        self, request: Any, stream: Any, sub_response: Response, headers: Any
+    ) -> Response:
+        del sub_response.headers["content-type"]
+        return await super().create_streaming_response(
+            request, stream, sub_response, headers
+        )
+
+    async def parse_http_body(
+        self, request: Any
+    ) -> GraphQLRequestData | list[GraphQLRequestData]:
+        parsed = await super().parse_http_body(request)
+        if isinstance(parsed, GraphQLRequestData) and not isinstance(
+            parsed.operation_name, str | None
+        ):
+            raise HTTPException(400, "`operationName` must be a string or null.")
+        return parsed
+
+    def parse_json(self, data: str | bytes) -> Any:
+        parsed = super().parse_json(data)
+        if not isinstance(parsed, dict | list):
+            raise HTTPException(400, "The request must be a JSON object.")
+        return parsed
+
+    def decode_json(self, data: str | bytes) -> object:
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> str:
+        return orjson.dumps(data).decode()
+
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
+        return (
+            request.method == "GET"
+            and request.query_params.get("query") is None
+            and "text/html" in request.headers.get("accept", "")
+        )
+
+    async def render_graphql_ide(self, request: Request) -> Response:
+        return page()
+
+    async def on_ws_connect(self, context: RequestContext) -> UnsetType:
+        """The key comes in the first message, as `{"Authorization": "Bearer sk_..."}`,
+        or with the handshake where the client can set headers."""
+        if context.connection is None:
+            return UNSET
+        given = context.connection_params or {}
+        value = given.get("Authorization", given.get("authorization"))
+        try:
+            secret = bearer(context.connection.headers)
+            if value is not None:
+                secret = secret_of(str(value))
+            context.viewer = await _admitted(context.connection, secret)
+        except Refused as refusal:
+            raise ConnectionRejectionError({"message": str(refusal)}) from refusal
+        return UNSET
+
+    async def _let_in(self, request: Request) -> None:
+        viewer = await _admitted(request, bearer(request.headers))
+        request.state.viewer = viewer
+        if viewer:
+            request.state.log = {"key": viewer.name}
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """The caller's address; trusted proxies have been looked through already."""
+    return connection.client.host if connection.client else "unknown"
+
+
+def refusal_response(refusal: Refused, media_type: str = JSON) -> Response:
+    """The refusal as a GraphQL answer without data."""
+    error = {"message": str(refusal), "extensions": {"code": refusal.code}}
+    return Response(
+        orjson.dumps({"errors": [error]}),
+        refusal.status,
+        headers=refusal.headers,
+        media_type=media_type + CHARSET,
+    )
+
+
+async def _admitted(connection: HTTPConnection, secret: str | None) -> Viewer | None:
+    running = running_of(connection)
+    return await admit(
+        running.keys,
+        running.limits,
+        secret,
+        address=client_address(connection),
+        origin=connection.headers.get("origin"),
+    )
+
+
+def _as_refusal(error: HTTPException) -> Refused:
+    if error.reason.endswith("not allowed when using GET"):
+        return Refused(
+            405,
+            "METHOD_NOT_ALLOWED",
+            "GET is for queries only: send mutations and subscriptions with POST.",
+            {"Allow": "POST"},
+        )
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+    code = codes.get(error.status_code, "BAD_REQUEST")
+    return Refused(error.status_code, code, error.reason)
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """The same messages; an HTTPException once the body is over `limit` bytes."""
+    received = 0
+
+    async def receiving() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(
+                413, f"The request is larger than {limit:,} bytes; send less at a time."
+            )
+        return message
+
+    return receiving
+
+
+def _is_request_error(response: GraphQLHTTPResponse) -> bool:
+    """Whether nothing was executed: no data, and no error has a place in it."""
+    errors: list[Any] = response.get("errors") or []
+    return (
+        response.get("data") is None
+        and bool(errors)
+        and all("path" not in error for error in errors)
+    )
+
+
+def _media_type(headers: Headers) -> str:
+    """What the caller prefers; plain JSON unless the response type is asked for."""
+    best = {RESPONSE: 0.0, JSON: 0.0}
+    for part in headers.get("accept", "*/*").split(","):
+        name, *parameters = (word.strip().lower() for word in part.split(";"))
+        quality = next((_quality(each) for each in parameters if each[:2] == "q="), 1.0)
+        if name in best:
+            best[name] = max(best[name], quality)
+        elif name in ("*/*", "application/*"):
+            best[JSON] = max(best[JSON], quality)
+    return RESPONSE if best[RESPONSE] >= best[JSON] and best[RESPONSE] > 0 else JSON
+
+
+def _quality(parameter: str) -> float:
+    try:
+        return float(parameter[2:])
+    except ValueError:
+        return 0.0

@@ -1,0 +1,53 @@
+"""Log lines: ours and those of the libraries, through one formatter."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from server.settings import Settings
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sends every log line to standard error, for people or as JSON."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=_rendering(settings)
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    for noisy in ("pymongo", "uvicorn", "strawberry.ws"):
+        logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
+
+
+def _rendering(settings: Settings) -> list[Processor]:
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if settings.log == "json":
+        return [
+            drop,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    colors = sys.stderr.isatty()
+    return [drop, _short_time, structlog.dev.ConsoleRenderer(colors=colors)]
+
+
+def _short_time(_: Any, __: str, event: Any) -> Any:
+    event["timestamp"] = event["timestamp"][11:19]
+    return event

@@ -1,0 +1,125 @@
+"""What happens around every request: its id, log line, metrics and headers."""
+
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUESTS = Counter(
+    "audience_requests_total", "Requests answered.", ("route", "method", "status")
+)
+SECONDS = Histogram(
+    "audience_request_seconds",
+    "Time to answer a request.",
+    ("route",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_QUIET = ("/health/", "/metrics", "/graphiql/")
+_ROUTES = ("/graphql", "/health/", "/metrics", "/graphiql/", "/confirm")
+_log = structlog.get_logger("audience")
+
+
+def request_id(scope: Scope) -> str:
+    """The id under which a request's faults and log lines are found."""
+    found: str = scope["state"]["request_id"]
+    return found
+
+
+def with_request_id(app: ASGIApp) -> ASGIApp:
+    """Gives each request an id, or keeps its own `X-Request-ID` where that is usable;
+    writes the log line and counts. A fault that nothing caught becomes a 500."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await app(scope, receive, send)
+        given = Headers(scope=scope).get("x-request-id", "")
+        identifier = given if _GIVEN_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = identifier
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=identifier)
+        if scope["type"] == "websocket":
+            return await app(scope, receive, send)
+        return await _answer(app, scope, receive, send, identifier)
+
+    return run
+
+
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Adds the security headers that the answer does not set itself."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, sending if scope["type"] == "http" else send)
+
+    return run
+
+
+async def _answer(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, identifier: str
+) -> None:
+    started = time.perf_counter()
+    status = 0
+
+    async def sending(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = identifier
+        await send(message)
+
+    try:
+        await app(scope, receive, sending)
+    except Exception:
+        _log.exception("fault", path=scope["path"])
+        if status:
+            raise
+        await _fault(identifier)(scope, receive, sending)
+    finally:
+        _record(scope, status, time.perf_counter() - started)
+
+
+def _fault(identifier: str) -> Callable[[Scope, Receive, Send], object]:
+    message = f"Something went wrong on our side; the fault is logged as {identifier}."
+    error = {
+        "message": message,
+        "extensions": {"code": "INTERNAL", "requestId": identifier},
+    }
+    return JSONResponse({"errors": [error]}, status_code=500)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    path = scope["path"]
+    route = next((route for route in _ROUTES if path.startswith(route)), "other")
+    REQUESTS.labels(route, scope["method"], status).inc()
+    SECONDS.labels(route).observe(seconds)
+    if not path.startswith(_QUIET):
+        client = scope.get("client")
+        _log.info(
+            "request",
+            method=scope["method"],
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            client=client[0] if client else None,
+            **scope["state"].get("log", {}),
+        )

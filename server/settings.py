@@ -1,0 +1,263 @@
+"""What can be set from the environment: one frozen object, every field documented.
+`docs/settings.md` is made of these descriptions."""
+
+import zoneinfo
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from limits import parse_many
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MONGODB_URI = "MONGODB_URI"
+
+
+class BadSettings(Exception):
+    """A setting's value cannot be used; says which, and what would be right."""
+
+
+class Settings(BaseSettings):
+    """The settings of one server; read once, never changed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AUDIENCE_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    mongodb_uri: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("mongodb_uri", MONGODB_URI),
+        description="The MongoDB to use: a replica set or sharded cluster, 6.0 or "
+        "newer. Not set: the server starts a MongoDB of its own under the data folder.",
+    )
+    database: str = Field(
+        "audience",
+        pattern=r"^[A-Za-z0-9_-]{1,38}$",
+        description="The name of the database in that MongoDB.",
+    )
+    driver: Literal["motor", "pymongo"] = Field(
+        "motor",
+        description="The MongoDB driver: `motor`, or `pymongo` for PyMongo's own "
+        "asynchronous API.",
+    )
+    data: Path = Field(
+        Path(".audience"),
+        description="The data folder: the server's own MongoDB keeps its files there.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="The address to listen on. `0.0.0.0`: all of this machine's.",
+    )
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many processes answer requests; they share the port.",
+    )
+    base_url: str | None = Field(
+        None,
+        description="The address by which people reach this server, such as "
+        "`https://audience.example.com`; links in messages begin with it. Not set: "
+        "the address that the server listens on.",
+    )
+    timezone: str = Field(
+        "UTC",
+        description="The account's time zone, such as `Europe/Berlin`: where a day "
+        "begins and ends in conditions that count in days.",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Accepted as an API key with every scope. Not set: a first "
+        "key is made, and printed once, when the database is new.",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs the links in confirmation messages. Not set: one is made "
+        "and kept in the database.",
+    )
+    graphiql: bool = Field(
+        True,
+        description="Whether browsers that open `/graphql` get GraphiQL, the editor.",
+    )
+    origins: Words = Field(
+        ("*",),
+        description="The web origins whose pages may call the API, separated by "
+        "commas; `*` allows all of them. Keys travel in a header that "
+        "browsers never add by themselves, and public keys have allowed origins of "
+        "their own.",
+    )
+    trusted_proxies: Words = Field(
+        (),
+        description="Addresses or networks of the proxies in front of this server, "
+        "separated by commas. Their `X-Forwarded-For` and `X-Forwarded-Proto` are "
+        "believed; anybody else's are not.",
+    )
+    rate_limit_secret: str = Field(
+        "60000/minute",
+        description="Requests allowed per secret key, counted by each worker.",
+    )
+    rate_limit_public: str = Field(
+        "6000/minute",
+        description="Requests allowed per public key, counted by each worker.",
+    )
+    rate_limit_address: str = Field(
+        "300/minute",
+        description="Requests allowed per client address with a public key, a wrong "
+        "key or none, counted by each worker.",
+    )
+    body_limit: int = Field(
+        10_000_000,
+        ge=1_000,
+        description="The largest request body, in bytes.",
+    )
+    metrics: Literal["loopback", "open", "off"] = Field(
+        "loopback",
+        description="Who may read `/metrics`: `loopback` (this machine alone), `open` "
+        "(everybody who reaches the port) or `off`.",
+    )
+    log: Literal["console", "json"] = Field(
+        "console",
+        description="How log lines look: for people, or one JSON object each.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least serious log lines that are written."
+    )
+
+    @field_validator("origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(word for word in value.replace(",", " ").split() if word)
+        return value
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            whole = f"{parts.scheme}://{parts.netloc}"
+            if origin != "*" and (not parts.netloc or whole != origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin such as https://shop.example.com"
+                )
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{value!r} is not a time zone such as Europe/Berlin"
+            ) from None
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(
+                f"{value!r} is not an address such as https://audience.example.com"
+            )
+        return value.rstrip("/")
+
+    @field_validator("rate_limit_secret", "rate_limit_public", "rate_limit_address")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            parse_many(value)
+        except ValueError:
+            raise ValueError(
+                f"{value!r} is not a rate such as 600/minute or 10/second"
+            ) from None
+        return value
+
+    @property
+    def address(self) -> str:
+        """Where people reach the server."""
+        if self.base_url:
+            return self.base_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host  # noqa: S104
+        host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.port}"
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings from the environment; `given` ones win unless they are None.
+
+    BadSettings when a value cannot be used.
+    """
+    try:
+        return Settings(
+            **{name: value for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        raise BadSettings(
+            " ".join(_sentence(problem) for problem in error.errors())
+        ) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return MONGODB_URI if field == "mongodb_uri" else f"AUDIENCE_{field.upper()}"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, for a process that reads them again."""
+    return {
+        variable(name): _text(value)
+        for name in Settings.model_fields
+        if (value := getattr(settings, name)) is not None
+    }
+
+
+def _text(value: Any) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ",".join(value) or ","
+        case _:
+            return str(value)
+
+
+def _sentence(problem: Any) -> str:
+    name = variable(str(problem["loc"][0]).lower().removeprefix("audience_"))
+    match problem["type"]:
+        case "too_short":
+            least = problem["ctx"]["min_length"]
+            reason = f"it should have at least {least} characters"
+        case "bool_parsing":
+            reason = "it should be true or false"
+        case "int_parsing":
+            reason = "it should be a whole number"
+        case "value_error":
+            reason = str(problem["msg"]).removeprefix("Value error, ")
+        case _:
+            reason = str(problem["msg"]).replace("Input", "it").replace("String", "it")
+    return f"{name}: {reason}."
