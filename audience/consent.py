@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from audience.errors import ConsentRequired, InvalidInput, NotAllowed, TooLarge
 
@@ -162,6 +163,27 @@ class Statement:
     at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Nothing may be sent on a channel from now on, or since `at`."""
+
+    channel: Channel
+    reason: SuppressionReason
+    method: str | None = None
+    source: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsuppress:
+    """The suppression is over. `reason` names it; `source` says what was mended."""
+
+    channel: Channel
+    reason: SuppressionReason | None = None
+    method: str | None = None
+    source: str | None = None
+
+
 NO_EVIDENCE = Evidence()
 
 
@@ -182,10 +204,8 @@ def basis_of(statement: Statement) -> Basis:
     return Basis.UNSTATED
 
 
-def decide(
-    state: ConsentState, statement: Statement, now: datetime
-) -> ConsentState | None:
-    """The state after `statement`; None when it changes nothing.
+def decide(state: ConsentState, statement: Statement, now: datetime) -> ConsentState:
+    """The state after `statement`; the same one when it changes nothing.
 
     The same status again changes nothing, so a repeated call is harmless. The one
     exception is a confirmation of an agreement that was given by single opt-in: it
@@ -196,7 +216,7 @@ def decide(
     if statement.status is state.status and not (
         confirmed and statement.status is Status.SUBSCRIBED and not state.double_opt_in
     ):
-        return None
+        return state
     _check_lawful(state, statement)
     at = _time_of(state, statement, now)
     subscribed = statement.status is Status.SUBSCRIBED
@@ -213,23 +233,20 @@ def decide(
     )
 
 
-def suppressed(
-    state: ConsentState, reason: SuppressionReason, at: datetime
-) -> ConsentState | None:
-    """The state under `reason`; None when an equal or stronger one is in force."""
+def suppressed(state: ConsentState, said: Suppress, now: datetime) -> ConsentState:
+    """The state under `said.reason`; unchanged when an equal or stronger reason is
+    in force."""
     held = state.suppression
-    if held is not None and STRENGTH[held.reason] >= STRENGTH[reason]:
-        return None
-    return replace(state, suppression=Suppression(reason, at))
+    if held is not None and STRENGTH[held.reason] >= STRENGTH[said.reason]:
+        return state
+    return replace(state, suppression=Suppression(said.reason, said.at or now))
 
 
-def unsuppressed(
-    state: ConsentState, reason: SuppressionReason | None, source: str | None
-) -> ConsentState | None:
-    """The state without its suppression; None when there is none."""
-    held = state.suppression
+def unsuppressed(state: ConsentState, said: Unsuppress) -> ConsentState:
+    """The state without its suppression; unchanged when there is none."""
+    held, reason = state.suppression, said.reason
     if held is None:
-        return None
+        return state
     if reason is not None and reason is not held.reason:
         raise NotAllowed(
             f"The suppression in force is {held.reason}, not {reason}.", ("reason",)
@@ -248,7 +265,7 @@ def unsuppressed(
             " source that says how the address was mended.",
             ("reason",),
         )
-    if source is None:
+    if said.source is None:
         raise NotAllowed(
             f"{held.reason} is lifted only with a source that says how the address"
             " was mended.",
@@ -269,21 +286,24 @@ def check_address(channel: Channel, email: str | None, phone: str | None) -> Non
         )
 
 
-def check_statement(statement: Statement, now: datetime) -> Statement:
-    """The statement with its texts trimmed; InvalidInput names what is wrong."""
-    method = _trimmed(statement.method)
+Said = TypeVar("Said", bound=Statement | Suppress | Unsuppress)
+
+
+def check_said(said: Said, now: datetime) -> Said:
+    """The same with its texts trimmed; InvalidInput names what is wrong."""
+    method = _trimmed(said.method)
     if method is not None and not _METHOD.fullmatch(method):
         raise InvalidInput(
             f"{method!r:.80} is not a method: use up to 64 capital letters, digits and"
             " underscores, such as FORM or PAPER_FORM.",
             ("method",),
         )
-    at = statement.at
+    at = None if isinstance(said, Unsuppress) else said.at
     if at is not None and at > now + CLOCK_TOLERANCE:
         raise InvalidInput("at is in the future; give the time it happened.", ("at",))
     if at is not None and at < EARLIEST:
         raise InvalidInput(f"at is before {EARLIEST.year}.", ("at",))
-    return replace(statement, method=method, source=check_source(statement.source))
+    return replace(said, method=method, source=check_source(said.source))
 
 
 def check_source(source: str | None, path: tuple[str, ...] = ("source",)) -> str | None:
@@ -377,7 +397,8 @@ def _shown(at: datetime) -> str:
 def _trimmed(text: str | None) -> str | None:
     if text is None:
         return None
-    return text.replace("\0", "").strip() or None
+    # Lone surrogates have no place in UTF-8, and NUL none in an index.
+    return text.replace("\0", "").encode(errors="ignore").decode().strip() or None
 
 
 def _address(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from audience.errors import AudienceError, InvalidInput, Problem, TooLarge
+from audience.identity import is_plain
 
 MAX_NAME = 100
 MAX_ORIGINS = 50
@@ -146,7 +147,7 @@ def check_key(
     problems: list[Problem] = []
 
     shown = " ".join(name.split())
-    if not shown or not shown.isprintable():
+    if not shown or not is_plain(shown):
         problems += InvalidInput(
             "Give the key a name that says who uses it.", ("name",)
         ).problems

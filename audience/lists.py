@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from audience.errors import InvalidInput, TooLarge
+from audience.identity import is_plain
 
 MAX_LISTS = 1_000
 MAX_NAME = 200
@@ -35,7 +36,7 @@ def check_name(name: str, path: tuple[str, ...] = ("name",)) -> str:
         raise TooLarge(
             f"The name has {len(shown)} characters; at most {MAX_NAME} are kept.", path
         )
-    if not shown.isprintable():
+    if not is_plain(shown):
         raise InvalidInput("The name has characters that cannot be shown.", path)
     return shown
 
