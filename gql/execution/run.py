@@ -1,0 +1,373 @@
+"""Running a plan level by level, and the executor that a Strawberry schema is given."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from graphql import (
+    ExecutionResult,
+    GraphQLSchema,
+    MiddlewareManager,
+    OperationType,
+)
+from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path
+from graphql.pyutils.is_awaitable import is_async_iterable
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.arguments import convert_arguments
+
+from gql.execution.complete import NotPlanned
+from gql.execution.fields import BatchField, Loads, loads_of
+from gql.execution.plan import Place, Plan, Waiting, compile_plan
+from gql.execution.traits import BACKREF, Traits, steering_names, traits_of
+
+MAX_OPERATIONS = 256
+MAX_VARIANTS = 16
+"""Plans of one operation, which differ in the variables of @skip and @include."""
+
+
+class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
+    """Executes queries and mutations by their plans, and the rest by graphql-core.
+
+    Pass it to `strawberry.Schema` as `execution_context_class`. A context with an
+    attribute `compiled` that is false turns it off for its requests.
+    """
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        kind = self.operation.operation
+        context = self.context_value
+        loaders = getattr(context, "loaders", None)
+        if kind is not OperationType.SUBSCRIPTION and isinstance(loaders, dict):
+            loaders.clear()  # a WebSocket's operations have one context in common
+        if (
+            kind is OperationType.SUBSCRIPTION
+            or not getattr(context, "compiled", True)
+            or (self.middleware_manager and self.middleware_manager.middlewares)
+            or self.abort_signal is not None
+            or self.hooks is not None
+            or self.is_async_iterable is not is_async_iterable  # must not be awaited
+        ):
+            return super().execute_operation(serially)
+        plans = plans_of(self.schema)
+        plan = plans.plan_for(self)
+        if plan is None:
+            plans.uncovered += 1
+            return super().execute_operation(serially)
+        return self._execute_plan(plan, plans, serially)
+
+    async def _execute_plan(
+        self, plan: Plan, plans: "Plans", serially: bool | None
+    ) -> Any:
+        run = _Run(self, plan)
+        try:
+            data = await run.data()
+        except Exception:  # noqa: BLE001 - graphql-core tells what is wrong, exactly
+            plans.handed_over += 1
+            if run.outcomes:
+                self.middleware_manager = MiddlewareManager(run)
+            result: Any = super().execute_operation(serially)
+            return await result if optimized_is_awaitable(result) else result
+        plans.executed += 1
+        return ExecutionResult(data, None)
+
+
+@dataclass(slots=True)
+class Plans:
+    """The plans of a schema, the least recently used going first, and their use."""
+
+    traits: Traits
+    executed: int = 0
+    handed_over: int = 0
+    """Operations that met an error, or a value only graphql-core takes, on the way."""
+    uncovered: int = 0
+    _operations: "OrderedDict[Hashable, _Operation | None]" = field(
+        default_factory=OrderedDict
+    )
+
+    def plan_for(self, executor: CompiledExecutor) -> Plan | None:
+        """The plan of the executor's operation; None when graphql-core has to do."""
+        operation = executor.operation
+        if operation.loc is None:
+            return None
+        name = operation.name.value if operation.name else None
+        key = (operation.loc.source.body, name)
+        operations = self._operations
+        known = operations.get(key, ...)
+        if known is ...:
+            try:
+                known = _Operation(steering_names(executor))
+            except NotPlanned:
+                known = None
+            operations[key] = known
+            if len(operations) > MAX_OPERATIONS:
+                operations.popitem(last=False)
+        else:
+            operations.move_to_end(key)
+        return known.plan_for(executor, self.traits) if known is not None else None
+
+
+@dataclass(slots=True)
+class _Operation:
+    steering: tuple[str, ...]
+    plans: OrderedDict[Hashable, Plan | None] = field(default_factory=OrderedDict)
+
+    def plan_for(self, executor: CompiledExecutor, traits: Traits) -> Plan | None:
+        coerced = executor.variable_values.coerced
+        key = tuple([coerced.get(name, ...) for name in self.steering])
+        plan = self.plans.get(key, ...)
+        if plan is ...:
+            try:
+                plan = compile_plan(executor, traits, self.steering)
+            except (NotPlanned, RecursionError):
+                plan = None
+            self.plans[key] = plan
+            if len(self.plans) > MAX_VARIANTS:
+                self.plans.popitem(last=False)
+        return plan
+
+
+_PLANS: WeakKeyDictionary[GraphQLSchema, Plans] = WeakKeyDictionary()
+
+
+def plans_of(schema: GraphQLSchema) -> Plans:
+    plans = _PLANS.get(schema)
+    if plans is None:
+        plans = _PLANS[schema] = Plans(traits_of(schema))
+    return plans
+
+
+class _Noted:
+    """Rows shaped so far whose waiting fields are still to be read."""
+
+    __slots__ = ("outs", "paths", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.outs: list[dict[str, Any]] = []
+        self.paths: list[Path | None] = []
+
+
+class _Run:
+    """One execution of a plan."""
+
+    def __init__(self, executor: CompiledExecutor, plan: Plan) -> None:
+        self.executor = executor
+        self.plan = plan
+        self.outcomes: dict[str, Any] = {}
+        self._noted: dict[int, _Noted] = {}
+        self._scope: str | None = None
+
+    def noted(self, selection: int) -> _Noted:
+        """Where generated code leaves the rows of a selection."""
+        noted = self._noted.get(selection)
+        if noted is None:
+            noted = self._noted[selection] = _Noted()
+        return noted
+
+    def type_of(
+        self, value: Any, abstract: Any, place: Place, path: Path | None
+    ) -> str:
+        """The concrete type's name, as the abstract type itself resolves it."""
+        name = abstract.resolve_type(value, self._info(place, path), abstract)
+        if not isinstance(name, str):
+            raise NotPlanned(f"no type for a {abstract}")
+        return name
+
+    def resolve(self, resolve: Any, source: Any, info: Any, **arguments: Any) -> Any:
+        """As graphql-core's middleware: never run a mutation's root field again."""
+        if info.path.prev is None and info.path.key in self.outcomes:
+            outcome = self.outcomes[info.path.key]
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        return resolve(source, info, **arguments)
+
+    async def data(self) -> dict[str, Any]:
+        executor = self.executor
+        data = self.plan.root(executor.root_value, self)
+        if executor.operation.operation is OperationType.MUTATION:
+            for selection, noted in self._take():
+                for waiting in self.plan.waiting[selection]:
+                    self._scope = waiting.place.key
+                    await self._level([(waiting, noted)])
+                    await self._levels()
+        else:
+            await self._levels()
+        return data
+
+    async def _levels(self) -> None:
+        while self._noted:
+            await self._level(
+                [
+                    (waiting, noted)
+                    for selection, noted in self._take()
+                    for waiting in self.plan.waiting[selection]
+                ]
+            )
+
+    def _take(self) -> list[tuple[int, _Noted]]:
+        taken = list(self._noted.items())
+        self._noted = {}
+        return taken
+
+    async def _level(self, level: list[tuple[Waiting, _Noted]]) -> None:
+        """Read a level's waiting fields side by side, then shape what they gave."""
+        tasks: list[Awaitable[Any]] = []
+        batches: list[tuple[Waiting, _Noted, Loads, list[Hashable]]] = []
+        calls: list[tuple[Waiting, _Noted, list[Any]]] = []
+        parents: dict[Loads, dict[Hashable, Any]] = {}
+        try:
+            for waiting, noted in level:
+                if waiting.kind == "batch":
+                    loads = self._loads(waiting.place)
+                    keys = list(map(loads.key, noted.rows))
+                    wanted = parents.setdefault(loads, {})
+                    for key, row in zip(keys, noted.rows, strict=True):
+                        wanted.setdefault(key, row)
+                    batches.append((waiting, noted, loads, keys))
+                else:
+                    values = self._call(waiting.place, noted)
+                    calls.append((waiting, noted, values))
+                    tasks.extend(filter(optimized_is_awaitable, values))
+        except Exception:
+            _close(tasks)
+            raise
+        tasks.extend(loads.read(wanted) for loads, wanted in parents.items())
+        if len(tasks) == 1:
+            answers = [await _settled(tasks[0])]
+        else:
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+        self._shape_calls(calls, iter(answers))
+        for waiting, noted, loads, keys in batches:
+            self._shape_batch(waiting, noted, loads, keys)
+
+    def _loads(self, place: Place) -> Loads:
+        executor = self.executor
+        declared: BatchField = place.definition.extensions[BACKREF]
+        arguments = self._arguments(place)
+        if arguments:
+            strawberry_schema = executor.schema.extensions[BACKREF]
+            arguments = convert_arguments(
+                arguments,
+                declared.arguments,
+                scalar_registry=strawberry_schema.schema_converter.scalar_registry,
+                config=strawberry_schema.config,
+            )
+        return loads_of(declared, executor.context_value, arguments, scope=self._scope)
+
+    def _call(self, place: Place, noted: _Noted) -> list[Any]:
+        """What the field's resolver gives for every row, awaitables among it."""
+        resolve: Any = place.definition.resolve
+        arguments = self._arguments(place)
+        mutation = self._scope is not None and place.parent_type is (
+            self.executor.schema.mutation_type
+        )
+        paths = noted.paths or [None] * len(noted.rows)
+        values: list[Any] = []
+        try:
+            for row, path in zip(noted.rows, paths, strict=True):
+                info = self._info(place, Path(path, place.key, place.parent_type.name))
+                value = resolve(row, info, **arguments)
+                values.append(self._record(place.key, value) if mutation else value)
+        except Exception as error:
+            if mutation:
+                self.outcomes[place.key] = error
+            _close(values)
+            raise
+        return values
+
+    def _record(self, key: str, value: Any) -> Any:
+        if not optimized_is_awaitable(value):
+            self.outcomes[key] = value
+            return value
+
+        async def recorded() -> Any:
+            try:
+                outcome = self.outcomes[key] = await value
+            except Exception as error:
+                self.outcomes[key] = error
+                raise
+            return outcome
+
+        return recorded()
+
+    def _arguments(self, place: Place) -> dict[str, Any]:
+        node = place.nodes[0]
+        if not place.definition.args and not node.arguments:
+            return {}
+        executor = self.executor
+        return get_argument_values(
+            place.definition,
+            node,
+            executor.variable_values,
+            None,
+            executor.hide_suggestions,
+        )
+
+    def _info(self, place: Place, path: Path | None) -> Any:
+        return self.executor.build_resolve_info(
+            place.definition,
+            place.nodes,
+            place.parent_type,
+            path or Path(None, place.key, place.parent_type.name),
+        )
+
+    def _shape_calls(
+        self, calls: list[tuple[Waiting, _Noted, list[Any]]], answers: Any
+    ) -> None:
+        for waiting, noted, given in calls:
+            values = [
+                next(answers) if optimized_is_awaitable(value) else value
+                for value in given
+            ]
+            key = waiting.place.key
+            done = self._complete(waiting, noted, values)
+            for out, value in zip(noted.outs, done, strict=True):
+                out[key] = value
+
+    def _shape_batch(
+        self, waiting: Waiting, noted: _Noted, loads: Loads, keys: list[Hashable]
+    ) -> None:
+        """Shape every value once, however many places share it."""
+        results = loads.results
+        key = waiting.place.key
+        if self.plan.paths:
+            done = self._complete(waiting, noted, [results[it] for it in keys])
+            for out, value in zip(noted.outs, done, strict=True):
+                out[key] = value
+            return
+        unique = dict.fromkeys(keys)
+        done = self._complete(waiting, noted, [results[it] for it in unique])
+        shaped = dict(zip(unique, done, strict=True))
+        for out, at in zip(noted.outs, keys, strict=True):
+            out[key] = shaped[at]
+
+    def _complete(
+        self, waiting: Waiting, noted: _Noted, values: list[Any]
+    ) -> list[Any]:
+        for value in values:
+            if isinstance(value, BaseException):
+                raise value
+        paths: Any = ()
+        if self.plan.paths:
+            place = waiting.place
+            name = place.parent_type.name
+            paths = [Path(path, place.key, name) for path in noted.paths]
+        return waiting.complete(values, self, paths)
+
+
+async def _settled(awaitable: Awaitable[Any]) -> Any:
+    try:
+        return await awaitable
+    except Exception as error:  # noqa: BLE001 - as gathering answers it
+        return error
+
+
+def _close(values: list[Any]) -> None:
+    for value in values:
+        if asyncio.iscoroutine(value):
+            value.close()
