@@ -75,14 +75,16 @@ def new_event(
         refuse("A currency is a code of ISO 4217 such as EUR.", "valueCurrency")
     if unique_id is not None and not _is_short(unique_id, UNIQUE_ID_LENGTH):
         refuse(
-            f"A unique id has 1 to {UNIQUE_ID_LENGTH} characters, none of them a control "
-            "character.",
+            f"A unique id has 1 to {UNIQUE_ID_LENGTH} characters, none of them a "
+            "control character.",
             "uniqueId",
         )
     if properties:
         problems.extend(property_problems(properties, ("properties",)))
     if problems:
         raise InvalidInput.of(problems[:MAX_PROBLEMS])
+    if when.tzinfo is not UTC:
+        when = when.astimezone(UTC)
     return NewEvent(
         identity,
         metric,
