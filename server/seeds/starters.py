@@ -59,7 +59,7 @@ STARTERS: dict[str, dict[str, Any]] = {
             {"atLeast": 100},
             90,
             measure="SUM",
-            where=[{"path": "department", "is": {"text": {"equals": "PRODUCE"}}}],
+            where=[{"path": "properties.department", "is": {"text": {"equals": "PRODUCE"}}}],
         ),
     ),
 }

@@ -1,0 +1,142 @@
+"""The benches: `python -m bench nested`, `python -m bench journey-segments`, ..."""
+
+import asyncio
+import contextlib
+import fcntl
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.compare import compare, show, table
+from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
+from bench.journey_segments import compare_segments
+from bench.load import BenchFailed, check_wrk
+from bench.scenarios import SCENARIOS, Facts, Scenario
+from bench.sides import NODE, SIDES
+from resolvers.db import close, connect
+from server.mongod import MongodFailed
+from server.seeds.source import SeedFailed
+
+LOCK = Path("/tmp/bench.lock")  # noqa: S108 - shared by all checkouts on purpose
+HOUSEHOLDS = 250
+PYTHON_SIDES = "audience,raw"
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+def _compare_command(scenario: Scenario) -> None:
+    @cli.command(scenario.name, help=f"Compare servers: {scenario.title}.")
+    def run(
+        sides: Annotated[
+            str, typer.Option(help=f"Any of {', '.join(SIDES)}; or all.")
+        ] = PYTHON_SIDES,
+        rounds: Annotated[int, typer.Option(min=1)] = 5,
+        seconds: Annotated[float, typer.Option(min=1, help="For each round.")] = 4,
+        processes: Annotated[int, typer.Option(min=1, help="Of each server.")] = 1,
+    ) -> None:
+        chosen = list(SIDES) if sides == "all" else sides.split(",")
+        unknown = [name for name in chosen if name not in SIDES]
+        if unknown:
+            raise BenchFailed(f"There is no server {', '.join(unknown)}.")
+        taking_part = [
+            SIDES[name] for name in chosen if SIDES[name].answers(scenario.name)
+        ]
+        check_wrk()
+        if any(side.command[0] == "node" for side in taking_part):
+            install_node_peers()
+        key = f"sk_{secrets.token_hex(20)}"
+        with alone(), kept_mongod() as kept:
+            facts = asyncio.run(_facts(kept.uri))
+            try:
+                measured = compare(
+                    scenario,
+                    taking_part,
+                    facts,
+                    uri=kept.uri,
+                    mongod=kept.mongod,
+                    database="bench",
+                    key=key,
+                    rounds=rounds,
+                    seconds=seconds,
+                    processes=processes,
+                )
+            finally:
+                if scenario.changes_data:
+                    asyncio.run(_forget(kept.uri))
+        said = f"Equal answers. Medians of {rounds} interleaved rounds of {seconds:g} s."
+        show(table(scenario, measured, processes, said))
+
+
+for _scenario in SCENARIOS.values():
+    _compare_command(_scenario)
+
+
+@cli.command()
+def journey_segments(
+    households: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many. [all 2,469]")
+    ] = None,
+) -> None:
+    """Count six segments over the whole data set, and the same in its files."""
+    with alone(), kept_mongod() as kept:
+        asyncio.run(compare_segments(kept.uri, households))
+
+
+def install_node_peers() -> None:
+    """Installs what the Node servers need, once, into a folder that git ignores."""
+    lock = (NODE / "package-lock.json").read_bytes()
+    stamp = NODE / "node_modules" / ".installed"
+    if stamp.exists() and stamp.read_bytes() == lock:
+        return
+    try:
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],  # noqa: S607
+            cwd=NODE,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchFailed(
+            f"The Node servers could not be installed with npm: {error}"
+        ) from None
+    stamp.write_bytes(lock)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other bench runs on this machine."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+async def _facts(uri: str) -> Facts:
+    async with filled(uri, "bench", HOUSEHOLDS) as db:
+        await forget_sign_ups(db)
+        return await find_facts(db)
+
+
+async def _forget(uri: str) -> None:
+    db = connect(uri, "bench")
+    try:
+        await forget_sign_ups(db)
+    finally:
+        await close(db)
+
+
+def main() -> None:
+    """Runs the bench; what is wrong is one sentence and exit code 1."""
+    try:
+        cli()
+    except (BenchFailed, MongodFailed, SeedFailed) as error:
+        sys.stderr.write(f"bench: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
