@@ -34,6 +34,7 @@ class ConfirmationClaim:
     profile_id: str
     list_id: str
     nonce: str
+    channels: tuple[Channel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,21 @@ def confirmation_token(tokens: Tokens, claim: ConfirmationClaim, now: datetime) 
     """A token for one waiting sign-up."""
     expires = int((now + tokens.expiry).timestamp())
     return _signed(
-        tokens, _CONFIRM, [claim.profile_id, claim.list_id, claim.nonce, expires]
+        tokens,
+        _CONFIRM,
+        [claim.profile_id, claim.list_id, claim.nonce, list(claim.channels), expires],
     )
 
 
 def read_confirmation(tokens: Tokens, token: str, now: datetime) -> ConfirmationClaim:
     """The claim; InvalidInput when forged or too old."""
-    profile_id, list_id, nonce, expires = _read(tokens, _CONFIRM, token, 4)
+    profile_id, list_id, nonce, channels, expires = _read(tokens, _CONFIRM, token, 5)
     if now > datetime.fromtimestamp(expires, UTC):
         raise InvalidInput(
             "This confirmation has expired. Sign up again to get a new one.", _PATH
         )
-    return ConfirmationClaim(profile_id, list_id, nonce)
+    agreed = tuple(Channel(each) for each in channels)
+    return ConfirmationClaim(profile_id, list_id, nonce, agreed)
 
 
 def leave_token(

@@ -1,0 +1,204 @@
+"""People sign up to a list.
+
+What a caller learns is the same for the known and the unknown, and the database does
+about the same work for both.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bson import ObjectId
+
+from audience.consent import NO_EVIDENCE, Channel, Evidence, Statement, Status
+from audience.identity import Identity
+from audience.lists import OptIn
+from audience.signups import SignUp, by_address
+from audience.tokens import ConfirmationClaim, Tokens, confirmation_token
+from resolvers.consent import ConsentChange, Draft, say
+from resolvers.db import Database, Document, Session, transaction
+from resolvers.lists import check_still_there, live_list, membership, membership_in
+from resolvers.signups.people import people_of
+from resolvers.signups.writing import (
+    membership_source,
+    read_person,
+    without,
+    write_person,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A token to be delivered to the address that it proves; never to the caller."""
+
+    token: str
+    address: str
+    channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUp:
+    """What the caller is told, the list's document, and what is to be delivered."""
+
+    status: Status
+    list: Document
+    confirmations: tuple[Confirmation, ...] = ()
+
+
+async def subscribe(
+    db: Database,
+    sign_up: SignUp,
+    *,
+    now: datetime,
+    tokens: Tokens,
+    evidence: Evidence = NO_EVIDENCE,
+    is_trusted: bool = False,
+) -> SignedUp:
+    """Signs someone up. Doing it again changes nothing more.
+
+    SINGLE opt-in: a member with consent at once. DOUBLE: the answer is always
+    PENDING, and each address gets a token unless its owner is in and subscribed. A
+    pending sign-up that is repeated gives a token for the same one.
+
+    What is said about the person is filled in or brought up to date, but an address
+    is never added to, or changed on, a profile that is known, unless the caller
+    `is_trusted`: an e-mail address and a phone number of different profiles, or one
+    known and one new, each sign up a profile of their own. A suppression stays.
+    """
+    found = await live_list(db, sign_up.list_id)
+    proof = replace(evidence, consent_text=sign_up.consent_text)
+    confirmations: list[Confirmation] = []
+    for profile_id, channels in await people_of(db, sign_up, now, is_trusted):
+
+        async def work(
+            session: Session,
+            profile_id: ObjectId = profile_id,
+            channels: tuple[Channel, ...] = channels,
+        ) -> list[Confirmation]:
+            profile = await read_person(db, profile_id, session)
+            if profile is None:  # erased this very moment
+                return []
+            draft = Draft(profile)
+            own = _own(profile, sign_up.change.identity, channels)
+            waiting: list[Document] = []
+            if found["opt_in"] == OptIn.SINGLE:
+                changes = _join(draft, sign_up, found, own, proof, now)
+            else:
+                changes, waiting = _wait(draft, sign_up, found, own, proof, now)
+            await write_person(db, draft, changes, now, session)
+            return [_confirmation(profile, each, tokens, now) for each in waiting]
+
+        confirmations += await transaction(db, work)
+        await check_still_there(db, found["_id"], [profile_id])
+    is_single = found["opt_in"] == OptIn.SINGLE
+    status = Status.SUBSCRIBED if is_single else Status.PENDING
+    return SignedUp(status, found, tuple(confirmations))
+
+
+def _own(
+    profile: Document, who: Identity, channels: Sequence[Channel]
+) -> tuple[Channel, ...]:
+    """The channels whose address is this profile's and was given. Another may have
+    got it since it was looked up."""
+    return tuple(
+        each
+        for each in channels
+        if (
+            profile.get("email") == who.email is not None
+            if each is Channel.EMAIL
+            else profile.get("phone_number") == who.phone_number is not None
+        )
+    )
+
+
+def _join(
+    draft: Draft,
+    sign_up: SignUp,
+    found: Document,
+    channels: Sequence[Channel],
+    proof: Evidence,
+    now: datetime,
+) -> Document:
+    """Subscribes the channels, and what to change to make a member."""
+    is_new = membership_in(draft.profile, found["_id"]) is None
+    for channel in channels:
+        said = _statement(sign_up, found, channel, Status.SUBSCRIBED)
+        change = ConsentChange(
+            draft.profile["_id"], said, proof, found["_id"], is_event=is_new
+        )
+        say(draft, change, now)
+    changes: Document = {}
+    if is_new:
+        source = membership_source(sign_up.method)
+        changes["$push"] = {"lists": membership(found["_id"], now, source)}
+    pending = draft.profile.get("pending", [])
+    left = without(pending, channels, found["_id"])
+    if left != pending:
+        changes["$set"] = {"pending": left}
+    return changes
+
+
+def _wait(
+    draft: Draft,
+    sign_up: SignUp,
+    found: Document,
+    channels: Sequence[Channel],
+    proof: Evidence,
+    now: datetime,
+) -> tuple[Document, list[Document]]:
+    """What to change, and what waits for confirmation from now on or still does."""
+    profile = draft.profile
+    pending: list[Document] = profile.get("pending", [])
+    is_member = membership_in(profile, found["_id"]) is not None
+    waiting: list[Document] = []
+    for group in by_address(channels):
+        states = {each: draft.state(each).status for each in group}
+        if is_member and set(states.values()) == {Status.SUBSCRIBED}:
+            continue
+        address = profile["email" if group == (Channel.EMAIL,) else "phone_number"]
+        known = [
+            each
+            for each in pending
+            if each["list_id"] == found["_id"] and each["channels"] == list(group)
+        ]
+        same = [each for each in known if each["address"] == address]
+        entry: Document = {
+            "list_id": found["_id"],
+            "channels": list(group),
+            "requested_at": now,
+            "nonce": same[0]["nonce"] if same else secrets.token_urlsafe(9),
+            "address": address,
+            "method": sign_up.method,
+            "source": sign_up.source or found["name"],
+        }
+        if proof.consent_text is not None:
+            entry["consent_text"] = proof.consent_text
+        pending = [*(each for each in pending if each not in known), entry]
+        waiting.append(entry)
+        for channel, status in states.items():
+            is_agreed = status is Status.SUBSCRIBED
+            to = Status.SUBSCRIBED if is_agreed else Status.PENDING
+            said = _statement(sign_up, found, channel, to)
+            change = ConsentChange(
+                profile["_id"], said, proof, found["_id"], is_event=not same
+            )
+            say(draft, change, now)
+    return ({"$set": {"pending": pending}} if waiting else {}), waiting
+
+
+def _statement(
+    sign_up: SignUp, found: Document, channel: Channel, to: Status
+) -> Statement:
+    return Statement(channel, to, sign_up.method, sign_up.source or found["name"])
+
+
+def _confirmation(
+    profile: Document, entry: Document, tokens: Tokens, now: datetime
+) -> Confirmation:
+    channels = tuple(Channel(name) for name in entry["channels"])
+    claim = ConfirmationClaim(
+        str(profile["_id"]), str(entry["list_id"]), entry["nonce"], channels
+    )
+    token = confirmation_token(tokens, claim, now)
+    return Confirmation(token, entry["address"], channels)
