@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import strawberry
 
-from audience.keys import Viewer
+from audience.keys import KeyKind, Viewer
 from gql.errors import AccessRefused
 from resolvers.db import Database, Document
 
@@ -48,21 +48,16 @@ class Context:
     deliver: Deliver = deliver_nothing
     loaders: dict[Any, Any] = field(default_factory=dict)
 
-    def require(self, scope: str) -> Viewer:
-        """The viewer when its key has `scope`; AccessRefused otherwise."""
+    def require(self, *scopes: str) -> Viewer:
+        """The viewer when its key has one of `scopes`; AccessRefused otherwise."""
         viewer = self.require_key()
-        if not viewer.may(scope):
+        if not any(viewer.may(scope) for scope in scopes):
             raise AccessRefused(
                 "FORBIDDEN",
-                f"This needs the scope {scope}, which the key "
+                f"This needs the scope {' or '.join(scopes)}, which the key "
                 f"{viewer.name!r} does not have.",
             )
         return viewer
-
-    def require_sign_up(self, scope: str) -> Viewer:
-        """The viewer when its key is public, or has `scope`."""
-        viewer = self.require_key()
-        return viewer if self.is_public else self.require(scope)
 
     def require_key(self) -> Viewer:
         """The viewer; AccessRefused without a key."""
@@ -73,10 +68,14 @@ class Context:
             )
         return self.viewer
 
-    @property
-    def is_public(self) -> bool:
-        """Whether the key in use is one that anyone can read in a web page."""
-        return self.viewer is not None and self.viewer.kind == "PUBLIC"
+    def require_secret(self) -> Viewer:
+        """The viewer when its key is secret; AccessRefused otherwise."""
+        viewer = self.require_key()
+        if viewer.kind is KeyKind.PUBLIC:
+            raise AccessRefused(
+                "FORBIDDEN", "A public key reads nothing; use a secret key."
+            )
+        return viewer
 
 
 Info: TypeAlias = strawberry.Info[Context, Any]

@@ -1,30 +1,15 @@
 """What a caller sees of an error: `userErrors`, an error with a code, or a mask."""
 
+from collections.abc import Iterable
+
 import strawberry
 import structlog
 from graphql import GraphQLError
 
-from audience.errors import AudienceError, Code, Problem
-from gql.enums import expose
+from audience.errors import AudienceError, Problem
+from gql.enums import Code
 from gql.execution import FromDocument, plain
 from resolvers.db import Document
-
-ErrorCode = expose(
-    Code,
-    name="ErrorCode",
-    description="What kind of problem an error is. Decide by it, not by the message.",
-    values={
-        "INVALID": "A value breaks a rule; the message says which and what is right.",
-        "NOT_FOUND": "What the input refers to does not exist.",
-        "CONFLICT": "Identifiers or states exclude each other, such as an e-mail "
-        "address and a phone number of two different profiles.",
-        "TAKEN": "A name or an identifier that must be unique is in use.",
-        "TOO_LARGE": "A value is larger than the stated limit.",
-        "LIMIT_REACHED": "A limit of the account would be passed.",
-        "CONSENT_REQUIRED": "Marketing needs the person's own agreement first.",
-        "NOT_ALLOWED": "The rules forbid this change.",
-    },
-)
 
 
 @strawberry.type(description="Why a mutation was refused, and which value is to blame.")
@@ -62,9 +47,16 @@ class AccessRefused(GraphQLError):
         super().__init__(message, extensions={"code": code})
 
 
-def user_errors(error: AudienceError) -> list[Document]:
+def problems_of(problems: Iterable[Problem]) -> list[Document]:
     """The problems as sources of UserError."""
-    return [_problem(problem) for problem in error.problems]
+    return [
+        {
+            "code": problem.code.value,
+            "message": problem.message,
+            "path": list(problem.path),
+        }
+        for problem in problems
+    ]
 
 
 def present(error: GraphQLError, request_id: str) -> GraphQLError:
@@ -75,7 +67,7 @@ def present(error: GraphQLError, request_id: str) -> GraphQLError:
     if cause is None or isinstance(cause, GraphQLError):
         return error
     if isinstance(cause, AudienceError):
-        problems = [_problem(problem) for problem in cause.problems]
+        problems = problems_of(cause.problems)
         extensions = {"code": problems[0]["code"], "path": problems[0]["path"]}
         if len(problems) > 1:
             extensions["problems"] = problems
@@ -89,14 +81,6 @@ def present(error: GraphQLError, request_id: str) -> GraphQLError:
     return _instead_of(
         error, "Internal error", {"code": "INTERNAL", "requestId": request_id}
     )
-
-
-def _problem(problem: Problem) -> Document:
-    return {
-        "code": problem.code.value,
-        "message": problem.message,
-        "path": list(problem.path),
-    }
 
 
 def _instead_of(

@@ -1,0 +1,202 @@
+"""Events: what someone did, when, with which value and properties."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import strawberry
+
+from audience.errors import NotFound
+from gql.connection import (
+    After,
+    Before,
+    Connection,
+    Count,
+    Edge,
+    First,
+    Last,
+    asked_page,
+    connection,
+)
+from gql.context import Context, Info
+from gql.execution import batch, plain
+from gql.ids import Kind, global_id, stored_id
+from gql.metrics import Metric
+from gql.node import Node
+from gql.scalars import JSON
+from resolvers.db import Document
+from resolvers.events import (
+    EventFilter,
+    count_events,
+    event_counts_of_profiles,
+    event_page,
+    events_of_profiles,
+)
+from resolvers.metrics import metrics_by_id
+from resolvers.pages import PageRequest
+from resolvers.profiles import profiles_by_id
+
+if TYPE_CHECKING:
+    from gql.profiles import Profile
+
+
+@strawberry.type(
+    description="Something that someone did, at one moment. Never changed."
+)
+class Event(Node):
+    id: strawberry.ID = plain(
+        "_id", read=global_id(Kind.EVENT), description="Starts with evt_."
+    )
+    timestamp: datetime = plain("timestamp", description="When it happened.")
+    value: float | None = plain(
+        "value", description="What it was worth, such as the total of an order."
+    )
+    value_currency: str | None = plain(
+        "currency", description="The currency of `value`, as ISO 4217 code."
+    )
+    properties: JSON = plain(
+        "properties", default={}, description="What else was sent, an object."
+    )
+    unique_id: str = plain(
+        "unique_id",
+        description="Unique per profile and metric: an event that is sent again with "
+        "it changes nothing. Made by the server when it was not sent.",
+    )
+
+    @batch(description="What kind of event it is.", key=itemgetter("metric_id"))
+    @staticmethod
+    async def metric(parents: list[Document], context: Context) -> list[Metric]:
+        rows: list[Any] = await metrics_by_id(
+            context.db, [event["metric_id"] for event in parents]
+        )
+        return rows
+
+    @batch(
+        description="Who did it. Needs the scope profiles:read.",
+        key=itemgetter("profile_id"),
+    )
+    @staticmethod
+    async def profile(
+        parents: list[Document], context: Context
+    ) -> list[Annotated["Profile", strawberry.lazy("gql.profiles")]]:
+        context.require("profiles:read")
+        rows: list[Any] = await profiles_by_id(
+            context.db, [event["profile_id"] for event in parents]
+        )
+        gone = NotFound("The profile of this event no longer exists.")
+        return [gone if row is None else row for row in rows]
+
+
+@strawberry.type(description="An event on a page.")
+class EventEdge(Edge):
+    node: Event = plain("node", description="The event.")
+
+
+@strawberry.type(description="A page of events, newest first.")
+class EventConnection(Connection):
+    edges: list[EventEdge] = plain("edges", description="The page's events.")
+
+
+@strawberry.input(
+    name="EventFilter",
+    description="Which events: those for which everything given holds.",
+)
+class EventFilterInput:
+    metric_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Of one of these metrics."
+    )
+    metric_names: list[str] | None = strawberry.field(
+        default=None,
+        description="Of a metric with one of these names. A name that is unknown has "
+        "no events. Beside `metricIds`: in both.",
+    )
+    since: datetime | None = strawberry.field(
+        default=None, description="At or after this instant."
+    )
+    until: datetime | None = strawberry.field(
+        default=None, description="Before this instant."
+    )
+    min_value: float | None = strawberry.field(
+        default=None, description="With a value of at least this."
+    )
+    max_value: float | None = strawberry.field(
+        default=None, description="With a value of at most this."
+    )
+
+
+Filter: TypeAlias = Annotated[
+    EventFilterInput | None,
+    strawberry.argument(description="Which events; all of them when absent."),
+]
+
+
+async def events_of(
+    parents: list[Document],
+    context: Context,
+    page: PageRequest,
+    filter: EventFilterInput | None,
+) -> list[Any]:
+    """A connection with the events of each of these profiles, in one command."""
+    context.require("events:read")
+    narrowed = event_filter(filter)
+    ids = [profile["_id"] for profile in parents]
+    pages = await events_of_profiles(context.db, ids, page, narrowed)
+    return [
+        connection(found, Count(_count_of_profiles, narrowed, stored))
+        for stored, found in zip(ids, pages, strict=True)
+    ]
+
+
+def event_filter(given: EventFilterInput | None) -> EventFilter:
+    """The filter as the resolvers take it."""
+    if given is None:
+        return EventFilter()
+    return EventFilter(
+        metric_ids=None
+        if given.metric_ids is None
+        else tuple(
+            stored_id(value, Kind.METRIC, "filter", "metricIds", str(place))
+            for place, value in enumerate(given.metric_ids)
+        ),
+        metric_names=None if given.metric_names is None else tuple(given.metric_names),
+        since=given.since,
+        until=given.until,
+        min_value=given.min_value,
+        max_value=given.max_value,
+    )
+
+
+async def _count_of_profiles(
+    context: Context, shared: EventFilter, ones: Sequence[Any]
+) -> Sequence[int]:
+    return await event_counts_of_profiles(context.db, ones, shared)
+
+
+async def _count(
+    context: Context, shared: EventFilter, ones: Sequence[None]
+) -> Sequence[int]:
+    total = await count_events(context.db, shared)
+    return [total for _ in ones]
+
+
+@strawberry.type
+class EventQuery:
+    @strawberry.field(
+        graphql_type=EventConnection,
+        description="Events of everyone, newest first. Needs the scope events:read.",
+    )
+    async def events(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Filter = None,
+    ) -> Document:
+        info.context.require("events:read")
+        narrowed = event_filter(filter)
+        page = asked_page(first, after, last, before)
+        found = await event_page(info.context.db, page, narrowed)
+        return connection(found, Count(_count, narrowed, None))

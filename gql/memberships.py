@@ -1,0 +1,115 @@
+"""The lists that a profile is in, as they are kept in it: newest first."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from audience.errors import InvalidInput
+from gql.connection import Connection, Count, Edge, connection
+from gql.context import Context
+from gql.enums import MembershipSource
+from gql.execution import plain
+from gql.scalars import date_time_text
+from resolvers.db import Document
+from resolvers.lists import lists_by_id
+from resolvers.pages import Page, PageRequest
+
+if TYPE_CHECKING:
+    from gql.lists import List
+
+
+@strawberry.type(description="That someone is in a list.")
+class ListMembership:
+    list: Annotated["List", strawberry.lazy("gql.lists")] = plain(
+        "list", description="The list."
+    )
+    joined_at: datetime = plain("joined_at", description="Since when.")
+    source: MembershipSource = plain("source", description="How they came in.")
+
+
+@strawberry.type(description="A membership on a page.")
+class ListMembershipEdge(Edge):
+    node: ListMembership = plain("node", description="The membership.")
+
+
+@strawberry.type(description="A page of memberships, newest first.")
+class ListMembershipConnection(Connection):
+    edges: list[ListMembershipEdge] = plain(
+        "edges", description="The page's memberships."
+    )
+
+
+async def lists_of(
+    parents: Sequence[Document], context: Context, page: PageRequest
+) -> list[Any]:
+    """A connection with the lists of each of these profiles. The lists are read at
+    once, in one command; memberships of deleted lists are left out."""
+    context.require("lists:read")
+    kept = [profile.get("lists") or [] for profile in parents]
+    ids = list({row["list_id"]: None for rows in kept for row in rows})
+    found = await lists_by_id(context.db, ids) if ids else []
+    lists = dict(zip(ids, found, strict=True))
+    answers = []
+    for rows in kept:
+        memberships = [
+            {**row, "list": lists[row["list_id"]]}
+            for row in rows
+            if lists[row["list_id"]] is not None
+        ]
+        count = Count(_known, None, len(memberships))
+        answers.append(connection(_page(memberships, page), count))
+    return answers
+
+
+async def _known(context: Context, shared: None, ones: Sequence[int]) -> Sequence[int]:
+    return ones
+
+
+def _page(memberships: list[Document], page: PageRequest) -> Page:
+    placed = sorted(((_place(row), row) for row in memberships), key=_newest_first)
+    placed.reverse()
+    start = page.after is not None
+    if page.after is not None:
+        after = _read_cursor(page.after)
+        placed = [one for one in placed if one[0] < after]
+    shown = placed[: page.size]
+    return Page(
+        rows=[row for _, row in shown],
+        cursors=[_cursor(place) for place, _ in shown],
+        has_next=len(placed) > page.size,
+        has_previous=start,
+    )
+
+
+def _place(row: Document) -> tuple[str, str]:
+    return date_time_text(row["joined_at"]), str(row["list_id"])
+
+
+def _newest_first(placed: tuple[tuple[str, str], Document]) -> tuple[str, str]:
+    return placed[0]
+
+
+def _cursor(place: tuple[str, str]) -> str:
+    return base64.urlsafe_b64encode("~".join(place).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        joined_at, _, list_id = (
+            base64.b64decode(padded, altchars=b"-_", validate=True)
+            .decode()
+            .partition("~")
+        )
+    except (binascii.Error, ValueError):
+        joined_at = list_id = ""
+    if not list_id:
+        raise InvalidInput(
+            "after is not a cursor of this connection: pass one of its edges'.",
+            ("after",),
+        )
+    return joined_at, list_id

@@ -1,0 +1,61 @@
+"""How a mutation is declared: its scope is checked, and what the caller can mend
+comes back in the payload."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import strawberry
+
+from audience.errors import AudienceError
+from gql.context import Context, Info
+from gql.errors import problems_of
+from resolvers.db import Document
+
+Change = Callable[[Context, Any], Awaitable[Document]]
+
+
+def mutation(payload: type, *scopes: str, description: str) -> Callable[[Change], Any]:
+    """A mutation from an async function of (context, input) that answers the
+    payload's source. Its key must have one of `scopes`."""
+
+    def declare(change: Change) -> Any:
+        function = change.__func__ if isinstance(change, staticmethod) else change
+        given = inspect.signature(function).parameters["input"].annotation
+
+        async def resolve(info: Info, input: Any) -> Document:
+            info.context.require(*scopes)
+            try:
+                changed: Document = await function(info.context, input)
+            except AudienceError as error:
+                return {"user_errors": problems_of(error.problems)}
+            return changed
+
+        resolve.__name__ = function.__name__
+        resolve.__qualname__ = function.__qualname__
+        resolve.__module__ = function.__module__
+        resolve.__annotations__ = {
+            "info": Info,
+            "input": Annotated[
+                given, strawberry.argument(description="What to do, and to whom.")
+            ],
+            "return": Document,
+        }
+        needed = " or ".join(scopes)
+        return strawberry.mutation(
+            resolver=resolve,
+            graphql_type=payload,
+            description=f"{description} Needs the scope {needed}.",
+        )
+
+    return declare
+
+
+def given(value: Any) -> Any:
+    """What a `Maybe` holds; None when it is absent."""
+    return None if value is None else value.value
+
+
+def accepted(**fields: Any) -> Document:
+    """The source of a payload without errors."""
+    return {**fields, "user_errors": []}

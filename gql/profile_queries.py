@@ -1,0 +1,175 @@
+"""The queries for profiles: one by an identifier, many by conditions."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import strawberry
+from resolvers.segments import filter_stages
+
+from audience.identity import Identity, identity
+from gql.connection import (
+    After,
+    Before,
+    Count,
+    First,
+    Last,
+    asked_page,
+    connection,
+)
+from gql.context import Info
+from gql.enums import expose
+from gql.ids import Kind, stored_id
+from gql.profiles import Profile, ProfileConnection, count_of_profiles
+from gql.segments import SegmentDefinitionInput, definition_of
+from resolvers.db import Document
+from resolvers.pages import Order
+from resolvers.profiles import profile_by, profile_page
+
+
+@strawberry.input(one_of=True, description="Who is looked for, by one identifier.")
+class ProfileLookup:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(
+        description="The profile's id, or that of a profile merged into it."
+    )
+    email: strawberry.Maybe[str] = strawberry.field(
+        description="E-mail address, in any case."
+    )
+    phone_number: strawberry.Maybe[str] = strawberry.field(
+        description="Phone number with its country code."
+    )
+    external_id: strawberry.Maybe[str] = strawberry.field(description="Your own id.")
+
+
+class ProfileOrderField(StrEnum):
+    """What profiles can be ordered by; the value is the document's path."""
+
+    CREATED_AT = "_id"
+    UPDATED_AT = "updated_at"
+    LAST_EVENT_AT = "last_event_at"
+
+
+class Direction(StrEnum):
+    """Which end comes first."""
+
+    ASCENDING = "ASCENDING"
+    DESCENDING = "DESCENDING"
+
+
+expose(
+    ProfileOrderField,
+    name="ProfileOrderField",
+    description="What profiles can be ordered by.",
+    values={
+        "CREATED_AT": "When the profile was made.",
+        "UPDATED_AT": "When something about it last changed.",
+        "LAST_EVENT_AT": "When its latest event happened. Profiles without events "
+        "count as the earliest.",
+    },
+)
+expose(
+    Direction,
+    name="Direction",
+    description="Which end comes first.",
+    values={
+        "ASCENDING": "The earliest or smallest first.",
+        "DESCENDING": "The latest or largest first.",
+    },
+)
+
+
+@strawberry.input(description="The order of profiles.")
+class ProfileOrder:
+    field: ProfileOrderField = strawberry.field(description="By what.")
+    direction: Direction = strawberry.field(
+        default=Direction.DESCENDING, description="Which end comes first."
+    )
+
+
+def looked_up(by: ProfileLookup) -> Identity:
+    """The checked identity that a lookup means; its error's path begins with `by`."""
+    if by.id is not None:
+        return Identity(id=stored_id(by.id.value, Kind.PROFILE, "by", "id"))
+    return identity(
+        email=None if by.email is None else by.email.value,
+        phone_number=None if by.phone_number is None else by.phone_number.value,
+        external_id=None if by.external_id is None else by.external_id.value,
+    )
+
+
+@strawberry.type
+class ProfileQuery:
+    @strawberry.field(
+        graphql_type=Profile | None,
+        description="The profile with this identifier; null when there is none. Needs "
+        "the scope profiles:read.",
+    )
+    async def profile(
+        self,
+        info: Info,
+        by: Annotated[
+            ProfileLookup, strawberry.argument(description="Exactly one identifier.")
+        ],
+    ) -> Document | None:
+        info.context.require("profiles:read")
+        return await profile_by(info.context.db, looked_up(by))
+
+    @strawberry.field(
+        graphql_type=ProfileConnection,
+        description="Profiles, the newest first unless `orderBy` says otherwise. Needs "
+        "the scope profiles:read.",
+    )
+    async def profiles(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[
+            SegmentDefinitionInput | None,
+            strawberry.argument(
+                description="Only profiles that a segment with this definition would "
+                "have."
+            ),
+        ] = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(
+                description="Only profiles in whose e-mail address, names, phone "
+                "number or external id every one of these words begins a word, "
+                "whatever its case and accents."
+            ),
+        ] = None,
+        order_by: Annotated[
+            ProfileOrder | None,
+            strawberry.argument(
+                description="The order. A cursor belongs to its order."
+            ),
+        ] = None,
+    ) -> Document:
+        context = info.context
+        context.require("profiles:read")
+        page = asked_page(first, after, last, before)
+        stages: list[Document] = []
+        if filter is not None:
+            definition = definition_of(filter, "filter")
+            stages = await filter_stages(context.db, definition, context.now())
+        found = await profile_page(
+            context.db,
+            page,
+            stages=stages,
+            search=search,
+            order=_order(order_by),
+        )
+        answer: Document = connection(
+            found, Count(count_of_profiles, found.scope, None)
+        )
+        return answer
+
+
+def _order(given: ProfileOrder | None) -> Order:
+    if given is None:
+        return Order("_id", -1)
+    return Order(
+        given.field.value, -1 if given.direction is Direction.DESCENDING else 1
+    )

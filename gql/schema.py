@@ -1,0 +1,78 @@
+"""The schema: what every noun offers, put together, and what surrounds an operation."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.execution import ExecutionContext
+
+from gql.consent import ConsentMutation
+from gql.errors import present
+from gql.events import EventQuery
+from gql.execution import CompiledExecutor
+from gql.keys import KeyMutation, KeyQuery
+from gql.limits import Limits
+from gql.list_changes import ListMutation
+from gql.lists import ListQuery
+from gql.metrics import MetricQuery
+from gql.nodes import NodeQuery
+from gql.profile_changes import ProfileMutation
+from gql.profile_queries import ProfileQuery
+from gql.scalars import SCALARS
+from gql.segments import SegmentMutation, SegmentQuery
+from gql.signups import SignUpMutation
+from gql.tracking import TrackingMutation
+
+
+@strawberry.type(
+    description="What can be asked. Every field needs an API key, sent as "
+    "`Authorization: Bearer sk_...`, with the scope that its description names."
+)
+class Query(
+    ProfileQuery,
+    EventQuery,
+    MetricQuery,
+    ListQuery,
+    SegmentQuery,
+    NodeQuery,
+    KeyQuery,
+):
+    pass
+
+
+@strawberry.type(
+    description="What can be changed. Each takes one `input` and answers a payload: "
+    "what was changed, null when it was refused, and `userErrors` that say why."
+)
+class Mutation(
+    SignUpMutation,
+    TrackingMutation,
+    ProfileMutation,
+    ConsentMutation,
+    ListMutation,
+    SegmentMutation,
+    KeyMutation,
+):
+    pass
+
+
+class AudienceSchema(strawberry.Schema):
+    """A schema whose errors are fit to be shown: faults are logged and masked."""
+
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,
+    ) -> None:
+        context = execution_context.context if execution_context else None
+        request_id = getattr(context, "request_id", "")
+        errors[:] = [present(error, request_id) for error in errors]
+
+
+schema = AudienceSchema(
+    query=Query,
+    mutation=Mutation,
+    config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    extensions=[ParserCache, ValidationCache, Limits],
+    execution_context_class=CompiledExecutor,
+)
