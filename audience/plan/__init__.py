@@ -1,0 +1,11 @@
+"""What a definition asks as of an instant: facts about a profile, joined by all and any.
+
+Times are absolute, references resolved, negation sits on the facts. The stages that
+ask a database are made of it elsewhere.
+"""
+
+from audience.plan.dependencies import Dependencies, dependencies_of
+from audience.plan.planning import References, plan
+from audience.plan.tree import Node
+
+__all__ = ["Dependencies", "Node", "References", "dependencies_of", "plan"]

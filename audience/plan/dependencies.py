@@ -1,0 +1,110 @@
+"""What a definition depends on: whose change can change its members."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from audience.conditions.tree import (
+    Anniversary,
+    Condition,
+    ConsentCondition,
+    Definition,
+    EventCondition,
+    InTheNext,
+    ListCondition,
+    MetricRef,
+    Nested,
+    PropertyCondition,
+    PropertyFilter,
+    RegionCondition,
+    SegmentCondition,
+    SequenceCondition,
+    Timeframe,
+)
+from audience.plan.windows import is_relative
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Metrics, lists and segments as the definition names them; fields by their paths
+    in the API; `time`: whether the members change with the clock alone."""
+
+    metrics: frozenset[MetricRef]
+    fields: frozenset[str]
+    lists: frozenset[str]
+    channels: frozenset[str]
+    segments: frozenset[str]
+    time: bool
+
+
+def dependencies_of(definition: Definition) -> Dependencies:
+    """What the definition itself names; not what the segments in it depend on."""
+    metrics: set[MetricRef] = set()
+    fields: set[str] = set()
+    lists: set[str] = set()
+    channels: set[str] = set()
+    segments: set[str] = set()
+    time = False
+    for condition in conditions_of(definition):
+        time |= _moves(condition)
+        match condition:
+            case EventCondition(metric=metric):
+                metrics.add(metric)
+            case SequenceCondition(steps=steps):
+                metrics.update(step.metric for step in steps)
+            case PropertyCondition(filter=filter):
+                fields.add(filter.path)
+            case RegionCondition():
+                fields.add("location.country")
+            case ConsentCondition(channel=channel):
+                channels.add(channel)
+            case ListCondition(list_id=list_id):
+                lists.add(list_id)
+            case SegmentCondition(segment_id=segment_id):
+                segments.add(segment_id)
+    return Dependencies(
+        frozenset(metrics),
+        frozenset(fields),
+        frozenset(lists),
+        frozenset(channels),
+        frozenset(segments),
+        time,
+    )
+
+
+def conditions_of(definition: Definition) -> Iterator[Condition]:
+    """Every condition, nested ones included; of `all` and `not` their inner ones."""
+    for group in definition.groups:
+        for condition in group.any_of:
+            if isinstance(condition, Nested):
+                yield from conditions_of(condition.definition)
+            else:
+                yield condition
+
+
+def _moves(condition: Condition) -> bool:
+    match condition:
+        case EventCondition(during=during, where=where):
+            return _relative(during) or any(map(_filter_moves, where))
+        case SequenceCondition(during=during, steps=steps):
+            filters = (filter for step in steps for filter in step.where)
+            return _relative(during) or any(map(_filter_moves, filters))
+        case PropertyCondition(filter=filter):
+            return _filter_moves(filter)
+        case ConsentCondition(changed=timeframe) | ListCondition(joined=timeframe):
+            return _relative(timeframe)
+    return False
+
+
+def _filter_moves(filter: PropertyFilter) -> bool:
+    match filter.comparison:
+        case Anniversary(kind=kind):
+            return kind != "month"
+        case InTheNext():
+            return True
+        case comparison if isinstance(comparison, Timeframe):
+            return is_relative(comparison)
+    return False
+
+
+def _relative(timeframe: Timeframe | None) -> bool:
+    return timeframe is not None and is_relative(timeframe)
