@@ -28,7 +28,7 @@ from server.graphql import Endpoint
 from server.logs import configure_logs
 from server.mail import deliver_to_console
 from server.middleware import with_headers, with_request_id
-from server.pages import confirm, confirmation
+from server.pages import show_confirmation, take_confirmation
 from server.running import Running, running_of
 from server.settings import Settings, read_settings
 
@@ -98,8 +98,8 @@ def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
-        Route("/confirm", confirmation),
-        Route("/confirm", confirm, methods=["POST"]),
+        Route("/confirm", show_confirmation),
+        Route("/confirm", take_confirmation, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
         Route("/", home),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
-from resolvers.keys import viewer_by_secret
 from starlette.datastructures import Headers
 
 from audience.keys import KeyKind, Viewer, admin_viewer, is_key
 from resolvers.db import Database
+from resolvers.keys import viewer_by_secret
 from server.settings import Settings
 
 CACHE_SECONDS = 5.0
@@ -39,8 +39,8 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Keys:
-    """Looks keys up, and remembers each answer for a few seconds; so a revoked key
-    stops working within CACHE_SECONDS."""
+    """Looks keys up, and remembers each answer for a few seconds: so long a key that
+    was revoked through another process may still work in this one."""
 
     db: Database
     admin_key: str | None
@@ -67,6 +67,10 @@ class Keys:
         while len(self._known) > CACHE_SIZE:
             self._known.popitem(last=False)
         return viewer
+
+    def forget(self) -> None:
+        """Has every key looked up anew."""
+        self._known.clear()
 
 
 @dataclass(slots=True)

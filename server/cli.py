@@ -56,8 +56,8 @@ def main() -> None:
         sys.exit(1)
 
 
-@cli.command()
-def serve(
+@cli.command("serve")
+def serve_command(
     host: Annotated[
         str | None, typer.Option(help="Listen on it. [AUDIENCE_HOST, 127.0.0.1]")
     ] = None,
@@ -73,19 +73,23 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server, with a MongoDB of its own unless MONGODB_URI is set."""
-    from server.seeding import load_demo
-    from server.serve import serve as run
+    from server.serve import serve
 
     settings = read_settings(host=host, port=port, data=data, workers=workers)
-    run(settings, load_demo if demo else None)
+    if demo:
+        from server.seeding import load_demo
+
+        serve(settings, load_demo)
+    else:
+        serve(settings)
 
 
-@cli.command()
-def schema() -> None:
+@cli.command("schema")
+def print_schema() -> None:
     """Print the GraphQL schema."""
-    from gql.schema import schema as whole
+    from gql.schema import schema
 
-    say(whole.as_str())
+    say(schema.as_str())
 
 
 @key_cli.command("create")
@@ -105,12 +109,12 @@ def create(
     data: Data = None,
 ) -> None:
     """Make an API key and print it, this once."""
-    from server.operations import create_key
+    from server.operations import make_key
 
     kind = KeyKind.PUBLIC if public else KeyKind.SECRET
     _on_database(
         read_settings(data=data),
-        lambda db: create_key(db, name, kind, scope or [], origin or []),
+        lambda db: make_key(db, name, kind, scope or [], origin or []),
     )
 
 
@@ -128,9 +132,9 @@ def revoke(
     data: Data = None,
 ) -> None:
     """Make an API key stop working."""
-    from server.operations import revoke_key
+    from server.operations import end_key
 
-    _on_database(read_settings(data=data), lambda db: revoke_key(db, key))
+    _on_database(read_settings(data=data), lambda db: end_key(db, key))
 
 
 @seed_cli.command("complete-journey")
@@ -157,9 +161,9 @@ def check(data: Data = None) -> None:
 @db_cli.command("rebuild-summaries")
 def rebuild_summaries(data: Data = None) -> None:
     """Compare each profile's summary with its events, and mend what differs."""
-    from server.operations import rebuild_summaries as rebuild
+    from server.operations import mend_summaries
 
-    _on_database(read_settings(data=data), rebuild)
+    _on_database(read_settings(data=data), mend_summaries)
 
 
 def _on_database(

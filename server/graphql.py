@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from cross_web import HTTPException, StarletteRequestAdapter
+from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -153,6 +153,24 @@ class Endpoint(GraphQL[RequestContext, None]):
             request, stream, sub_response, headers
         )
 
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: RequestContext,
+        *others: Any,
+        **named: Any,
+    ) -> Any:
+        result = await super().execute_operation(
+            request, request_adapter, request_data, context, *others, **named
+        )
+        if isinstance(request_data, GraphQLRequestData) and "revokeApiKey" in (
+            request_data.query or ""
+        ):
+            running_of(request).keys.forget()
+        return result
+
     async def parse_http_body(
         self, request: Any
     ) -> GraphQLRequestData | list[GraphQLRequestData]:
@@ -188,8 +206,9 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def on_ws_connect(self, context: RequestContext) -> UnsetType:
         """The key comes in the first message, as `{"Authorization": "Bearer sk_..."}`,
         or with the handshake where the client can set headers."""
+        unset: UnsetType = UNSET
         if context.connection is None:
-            return UNSET
+            return unset
         given = context.connection_params or {}
         value = given.get("Authorization", given.get("authorization"))
         try:
@@ -199,7 +218,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             context.viewer = await _admitted(context.connection, secret)
         except Refused as refusal:
             raise ConnectionRejectionError({"message": str(refusal)}) from refusal
-        return UNSET
+        return unset
 
     async def _let_in(self, request: Request) -> None:
         viewer = await _admitted(request, bearer(request.headers))

@@ -32,8 +32,10 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("pymongo", "uvicorn", "strawberry.ws"):
+    for noisy in ("pymongo", "uvicorn", "strawberry.ws", "asyncio"):
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
+    # A caller's mistakes are told to the caller, and faults are logged by the schema.
+    logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
 
 
 def _rendering(settings: Settings) -> list[Processor]:

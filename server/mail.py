@@ -24,6 +24,5 @@ def confirmation_link(address: str, token: str) -> str:
 
 def written(message: Document, address: str) -> str:
     """A confirmation message as it stands on the console."""
-    to = message.get("to") or message.get("email") or message.get("phone_number")
     link = confirmation_link(address, message["token"])
-    return f"Confirmation for {to} (no mail server is set up): {link}\n"
+    return f"To {message['address']}, please confirm your sign-up: {link}\n"

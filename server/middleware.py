@@ -2,13 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUESTS = Counter(
@@ -98,7 +97,7 @@ async def _answer(
         _record(scope, status, time.perf_counter() - started)
 
 
-def _fault(identifier: str) -> Callable[[Scope, Receive, Send], object]:
+def _fault(identifier: str) -> Response:
     message = f"Something went wrong on our side; the fault is logged as {identifier}."
     error = {
         "message": message,

@@ -161,6 +161,7 @@ def _initiate(mongod: Mongod, folder: Path) -> None:
     port = int(mongod.uri.rsplit(":", 1)[1].split("/")[0])
     host = f"127.0.0.1:{port}"
     deadline = time.monotonic() + START_SECONDS
+    _wait_for_port(mongod, port, deadline)
     with pymongo.MongoClient[dict[str, object]](
         host, directConnection=True, serverSelectionTimeoutMS=200
     ) as client:
@@ -175,6 +176,17 @@ def _initiate(mongod: Mongod, folder: Path) -> None:
         f"mongod did not become ready in {START_SECONDS} s; see "
         f"{folder / 'mongod.log'}."
     )
+
+
+def _wait_for_port(mongod: Mongod, port: int, deadline: float) -> None:
+    """The driver waits half a second between tries; this does not."""
+    while time.monotonic() < deadline and mongod.process.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=1),
+        ):
+            return
+        time.sleep(0.02)
 
 
 def _is_primary(client: "pymongo.MongoClient[dict[str, object]]", host: str) -> bool:

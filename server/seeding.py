@@ -1,6 +1,9 @@
-"""Loading ready-made data from the command line, with a progress bar."""
+"""Loading ready-made data from the command line: a bar while it goes on, and a closing
+line with rates."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,12 +12,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 
 from resolvers.db import Database
-from server.seeds.complete_journey import DEMO_HOUSEHOLDS, Loaded, load
+from server.seeds.complete_journey import DEMO_HOUSEHOLDS, Loaded, Watch, load
 
 # The data set is installed beside the server's own packages, once for every database.
 ENVIRONMENT = Path(sys.prefix) / "complete-journey"
@@ -26,23 +30,9 @@ async def load_demo(db: Database) -> None:
 
 
 async def load_journey(db: Database, households: int | None) -> None:
-    """Loads the households and says at which rate."""
+    """Loads the first so many households, all without a number."""
     console = Console()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("events"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Loading the shop's year", total=None)
-
-        def watch(loaded: Loaded) -> None:
-            progress.update(
-                task, completed=loaded.events, total=loaded.events_wanted or None
-            )
-
+    with _bar(console) as watch:
         loaded = await load(
             db,
             households=households,
@@ -50,14 +40,54 @@ async def load_journey(db: Database, households: int | None) -> None:
             environment=ENVIRONMENT,
             watch=watch,
         )
-    console.print(_closing(loaded))
+    console.print(closing_line(loaded), highlight=False)
 
 
-def _closing(loaded: Loaded) -> str:
+def closing_line(loaded: Loaded) -> str:
+    """What was loaded, how fast, and what was there before."""
     if not loaded.households:
-        return f"All {loaded.households_before:,} households are loaded already."
-    rate = loaded.events / loaded.seconds if loaded.seconds else 0.0
-    return (
-        f"Loaded {loaded.households:,} households with {loaded.events:,} events in "
-        f"{loaded.seconds:.1f} s ({rate:,.0f} events/s)."
+        return (
+            f"The Complete Journey is there already: {loaded.households_before:,} "
+            "households. Nothing was changed."
+        )
+    text = (
+        f"Loaded {loaded.households:,} households with {loaded.lines:,} lines of "
+        f"their receipts as {loaded.events:,} events in {loaded.seconds:.1f} s: "
+        f"{_rate(loaded):,.0f} events a second."
     )
+    if loaded.duplicates:
+        text += f" {loaded.duplicates:,} events were there already."
+    return text
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Watch]:
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("events, {task.fields[rate]} a second,"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("Reading the Complete Journey", total=None, rate="0")
+
+        def watch(loaded: Loaded) -> None:
+            bar.update(
+                task,
+                description="Loading the Complete Journey",
+                total=loaded.events_wanted,
+                completed=loaded.events + loaded.duplicates,
+                rate=f"{_rate(loaded):,.0f}",
+            )
+
+        yield watch
+
+
+def _rate(loaded: Loaded) -> float:
+    events = loaded.events + loaded.duplicates
+    return events / loaded.seconds if loaded.seconds else 0.0

@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
 import uvicorn
-from resolvers.keys import ensure_admin_key
 from uvicorn.supervisors import Multiprocess
 
 from resolvers.db import Database
+from resolvers.keys import ensure_admin_key
 from server.database import opened, own_database
 from server.logs import configure_logs
 from server.mongod import STOPPING, Mongod, MongodFailed
@@ -26,6 +27,9 @@ from server.welcome import say, welcome
 STOP_SECONDS = 10
 READY_SECONDS = 60
 APP = "server.app:from_environment"
+APP_MODULES = ("server.app", "gql.schema")
+
+Load = Callable[[Database], Awaitable[None]]
 
 
 class PortTaken(Exception):
@@ -36,12 +40,16 @@ class Stopped(BaseException):
     """Ctrl-C, or a request of the system to end."""
 
 
-def serve(settings: Settings, load_demo: Callable[[Database], object] | None) -> None:
-    """Runs until it is told to stop. MongodFailed when the embedded database dies."""
+def serve(settings: Settings, load_demo: Load | None = None) -> None:
+    """Runs until it is told to stop; `load_demo` fills an empty database first.
+
+    MongodFailed when the embedded database dies.
+    """
     with (
         _stopping(),
         contextlib.suppress(Stopped),
         _listening(settings) as (listener, bound),
+        _imported(APP_MODULES),
         own_database(bound) as reached,
     ):
         first_key = asyncio.run(_prepare(reached.settings, load_demo))
@@ -49,9 +57,7 @@ def serve(settings: Settings, load_demo: Callable[[Database], object] | None) ->
         _run(reached.settings, listener, reached.mongod, first_key)
 
 
-async def _prepare(
-    settings: Settings, load_demo: Callable[[Database], object] | None
-) -> str | None:
+async def _prepare(settings: Settings, load_demo: Load | None) -> str | None:
     async with opened(settings) as db:
         if load_demo is not None and await db.profiles.find_one({}, {"_id": 1}) is None:
             await load_demo(db)
@@ -157,6 +163,24 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, Settings]]:
             ) from None
         port = listener.getsockname()[1]
         yield listener, settings.model_copy(update={"port": port})
+
+
+@contextlib.contextmanager
+def _imported(modules: Sequence[str]) -> Iterator[None]:
+    """Imports what takes long while the database starts."""
+
+    def work() -> None:
+        # What fails here fails again, and is told, where it is really needed.
+        with contextlib.suppress(Exception):
+            for module in modules:
+                importlib.import_module(module)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MONGODB_URI = "MONGODB_URI"
+DATA_FOLDER = Path(".audience")
 
 
 class BadSettings(Exception):
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
         "asynchronous API.",
     )
     data: Path = Field(
-        Path(".audience"),
+        DATA_FOLDER,
         description="The data folder: the server's own MongoDB keeps its files there.",
     )
     host: str = Field(

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 
-from server.settings import Settings
+from server.settings import DATA_FOLDER, Settings
 
 _TRIES = (
     (
@@ -30,25 +30,25 @@ _TRIES = (
 def welcome(settings: Settings, first_key: str | None) -> str:
     """The text, ready to be printed."""
     address = settings.address
-    key = first_key or "$AUDIENCE_KEY"
     fragment = f"#key={first_key}" if first_key else ""
-    lines = ["", "Audience is ready.", ""]
+    lines = ["", "Audience is ready."]
     if settings.graphiql:
-        lines += [f"  GraphiQL   {address}/graphql{fragment}"]
-    lines += [f"  API        {address}/graphql", *_about_key(settings, first_key)]
-    lines += ["", "Three things to try in another terminal:"]
+        lines += ["", f"  GraphiQL  {address}/graphql{fragment}"]
+    lines += [f"  API       {address}/graphql", "", *_about_key(settings, first_key)]
+    lines += ["", "Three things to try in another terminal, once the key is set there:"]
     for what, query in _TRIES:
-        lines += ["", f"  # {what}", f"  {curl(address, key, query)}"]
+        lines += ["", f"  # {what}", *curl(address, query)]
     return "\n".join([*lines, "", "Ctrl-C stops the server.", ""])
 
 
-def curl(address: str, key: str, query: str) -> str:
-    """A command that sends the query."""
-    return (
-        f'curl -s {address}/graphql -H "Authorization: Bearer {key}" '
-        f"-H 'Content-Type: application/json' "
-        f"-d {shlex.quote(json.dumps({'query': query}))}"
-    )
+def curl(address: str, query: str) -> list[str]:
+    """The lines of a command that sends the query with the key in AUDIENCE_KEY."""
+    return [
+        f"  curl -s {address}/graphql \\",
+        '    -H "Authorization: Bearer $AUDIENCE_KEY" \\',
+        "    -H 'Content-Type: application/json' \\",
+        f"    -d {shlex.quote(json.dumps({'query': query}))}",
+    ]
 
 
 def say(text: str) -> None:
@@ -60,14 +60,16 @@ def say(text: str) -> None:
 def _about_key(settings: Settings, first_key: str | None) -> list[str]:
     if first_key:
         return [
-            f"  Key        {first_key}",
+            "Your first API key allows everything and is shown this once; keep it:",
             "",
-            "Keep this key: it allows everything, and is shown this once.",
+            f"  export AUDIENCE_KEY={first_key}",
         ]
     if settings.admin_key is not None:
-        return ["", "Use the value of AUDIENCE_ADMIN_KEY as AUDIENCE_KEY below."]
+        return ["AUDIENCE_ADMIN_KEY is accepted as an API key that allows everything."]
     return [
+        "The first API key was shown at the first start. To make another one:",
         "",
-        "The first key was shown at the first start (export AUDIENCE_KEY=sk_...);",
-        "`audience key create NAME` makes another.",
+        f"  export AUDIENCE_KEY=$(audience key create NAME --data {settings.data})"
+        if settings.data != DATA_FOLDER
+        else "  export AUDIENCE_KEY=$(audience key create NAME)",
     ]
