@@ -141,6 +141,7 @@ class Loads(AbstractCache[Any, Any]):
             self._read, cache=cached, cache_map=self
         )
         self._load = load
+        self._kept: list[Any] = []  # a key may be an id(), good while its parent lives
         self._context = context
         self._arguments = arguments
         self._futures: dict[Hashable, asyncio.Future[Any]] = {}
@@ -161,13 +162,14 @@ class Loads(AbstractCache[Any, Any]):
         except Exception as error:  # noqa: BLE001 - it is every slot's own error
             values = [error] * len(missing)
         results.update(zip(missing, values, strict=True))
+        self._kept.extend(missing.values())
 
     async def _read(self, parents: list[Any]) -> list[Any]:
         keys = [self.key(parent) for parent in parents]
         await self.read(dict(zip(keys, parents, strict=True)))
         values = [self.results[key] for key in keys]
         if not self.loader.cache:
-            self.results.clear()
+            self.clear()
         return values
 
     def get(self, parent: Any) -> asyncio.Future[Any] | None:
@@ -184,6 +186,7 @@ class Loads(AbstractCache[Any, Any]):
     def clear(self) -> None:
         self._futures.clear()
         self.results.clear()
+        self._kept.clear()
 
 
 class WrongNumberOfValues(RuntimeError):

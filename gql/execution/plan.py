@@ -211,6 +211,8 @@ class _Compiler:
         plain: bool,
     ) -> None:
         definition: StrawberryObjectDefinition = type_.extensions[BACKREF]
+        if tells_by_itself(type_):
+            raise NotPlanned("a type that tells its sources apart by itself")
         if reads_documents(type_):
             typename = source.fresh("t")
             tells = source.constant(type_.is_type_of)
@@ -226,19 +228,13 @@ class _Compiler:
                 if plain:
                     source.emit(f"check_document({row})")
             return
-        if plain:
-            source.emit(f"if {row}.__class__ is not dict: check_document({row})")
-        origin = source.constant(definition.origin)
-        with source.block(f"if {row}.__class__ is not {origin}:"):
-            source.emit(f"check({row})")
+        documents = plain and type_.is_type_of is None
+        usual = source.constant(dict if documents else definition.origin)
+        with source.block(f"if {row}.__class__ is not {usual}:"):
+            source.emit(f"{'check_document' if plain else 'check'}({row})")
             if type_.is_type_of is not None:
                 tells = source.constant(type_.is_type_of)
-                own_info = source.constant(Returning(returned))
-                told = source.fresh("t")
-                if definition.is_type_of is not None:
-                    raise NotPlanned("a type that tells its sources apart by itself")
-                source.emit(f"{told} = {tells}({row}, {own_info})")
-                source.emit(f"if {told} is not True: raise NotPlanned")
+                source.emit(f"if not {tells}({row}, None): raise NotPlanned")
 
     def _field(self, source: Source, shaped: _Object, place: Place, kind: Kind) -> None:
         key, type_ = place.key, place.definition.type

@@ -17,7 +17,7 @@ class Source:
         self.depth = 1
         self._head = f"def {name}({parameters}):"
         self._lines: list[str] = []
-        self._noted: dict[int, None] = {}
+        self._noted: dict[int, bool] = {}
         self._count = 0
 
     def emit(self, line: str) -> None:
@@ -41,7 +41,7 @@ class Source:
 
     def note(self, selection: int, row: str, out: str, path: str | None) -> None:
         """Have `row` and its shaped `out` remembered for the selection's reads."""
-        self._noted[selection] = None
+        self._noted[selection] = path is not None
         self.emit(f"rows{selection}({row})")
         self.emit(f"outs{selection}({out})")
         if path is not None:
@@ -50,11 +50,12 @@ class Source:
     def compiled(self, names: dict[str, Any]) -> Any:
         """The function itself."""
         head = [self._head]
-        for selection in self._noted:
+        for selection, located in self._noted.items():
             head.append(f"    noted = S.noted({selection})")
             head.append(f"    rows{selection} = noted.rows.append")
             head.append(f"    outs{selection} = noted.outs.append")
-            head.append(f"    paths{selection} = noted.paths.append")
+            if located:
+                head.append(f"    paths{selection} = noted.paths.append")
         namespace = {**names, **self.constants}
         text = "\n".join([*head, *self._lines])
         exec(compile(text, f"<{self.name}>", "exec"), namespace)  # noqa: S102 - ours
