@@ -68,7 +68,9 @@ def _compare_command(scenario: Scenario) -> None:
             finally:
                 if scenario.changes_data:
                     asyncio.run(_forget(kept.uri))
-        said = f"Equal answers. Medians of {rounds} interleaved rounds of {seconds:g} s."
+        said = (
+            f"Equal answers. Medians of {rounds} interleaved rounds of {seconds:g} s."
+        )
         show(table(scenario, measured, processes, said))
 
 

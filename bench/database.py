@@ -37,7 +37,9 @@ def kept_mongod() -> Iterator[Kept]:
 
 
 @asynccontextmanager
-async def filled(uri: str, name: str, households: int | None) -> AsyncIterator[Database]:
+async def filled(
+    uri: str, name: str, households: int | None
+) -> AsyncIterator[Database]:
     """The database `name` with so many households (all when None), loaded unless they
     are there from an earlier run."""
     db = connect(uri, name)

@@ -33,10 +33,11 @@ else
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status
   io.write(string.format(
-    '\\n{"requests": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d, "bytes": %%d, "failed": %%d}\\n',
+    '\\n{"requests": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d, "failed": %%d}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    summary.bytes, errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+    failed + errors.timeout))
 end
 """
 
@@ -67,7 +68,14 @@ def check_wrk() -> str:
 
 
 def run_round(
-    url: str, body: str, key: str, seconds: float, *, server: int, mongod: int, mark: str
+    url: str,
+    body: str,
+    key: str,
+    seconds: float,
+    *,
+    server: int,
+    mongod: int,
+    mark: str,
 ) -> Round:
     """Load for so many seconds, with 16 requests in flight. `server` and `mongod` are
     the processes to watch, with their children; `mark` makes numbered bodies unique."""

@@ -227,7 +227,7 @@ async def _events(
     db: Database, ids: list[ObjectId], match: Document, limit: int, fields: Document
 ) -> dict[ObjectId, list[Document]]:
     """The newest events of each profile: limited reads of one index, one command."""
-    branches = [
+    branches: list[list[Document]] = [
         [
             {"$match": {"profile_id": each, **match}},
             {"$sort": {"timestamp": -1, "_id": -1}},
@@ -236,13 +236,13 @@ async def _events(
         ]
         for each in ids
     ]
-    pipeline: list[Document] = list(branches[0])
+    pipeline: list[Document] = [*branches[0]]
     pipeline += (
         {"$unionWith": {"coll": "events", "pipeline": branch}}
         for branch in branches[1:]
     )
     found: dict[ObjectId, list[Document]] = {each: [] for each in ids}
-    for event in await aggregate(db.events, pipeline):
+    for event in await aggregate(db.events, pipeline, batch_size=len(ids) * limit):
         found[event["profile_id"]].append(event)
     return found
 
@@ -254,7 +254,7 @@ async def _named(collection: Any, ids: set[ObjectId]) -> dict[ObjectId, str]:
 
 def _consent(profile: Document, channel: Channel, *, dated: bool = False) -> Document:
     state = state_of(profile, channel)
-    answer = {
+    answer: Document = {
         "status": state.status.value,
         "canReceiveMarketing": can_receive(state),
     }

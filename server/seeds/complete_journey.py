@@ -3,13 +3,15 @@ write path as the API. A load that was cut short goes on where it stopped, and o
 that is repeated changes nothing."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -20,7 +22,7 @@ from audience.events import MAX_BATCH, NewEvent
 from audience.identity import Identity
 from audience.lists import MembershipSource, OptIn, name_key
 from resolvers.consent import ConsentChange, change_consents
-from resolvers.db import Database, Document
+from resolvers.db import Database, Document, find
 from resolvers.events import Tracked, track_events
 from resolvers.lists import create_list, join_list_many
 from resolvers.metrics import ensure_metrics
@@ -31,6 +33,7 @@ from server.seeds.household import (
     answers_of,
     change_of,
     events_of,
+    external_id,
 )
 from server.seeds.source import Journey, SeedFailed, open_journey
 from server.seeds.starters import make_starters
@@ -62,6 +65,14 @@ class Loaded:
 Watch = Callable[[Loaded], None]
 
 
+class Open(Protocol):
+    """How the households are read, from which one on and up to which."""
+
+    def __call__(
+        self, folder: Path, *, skip: int, households: int | None
+    ) -> AbstractAsyncContextManager[Journey]: ...
+
+
 async def load(
     db: Database,
     *,
@@ -69,6 +80,7 @@ async def load(
     now: datetime,
     environment: Path,
     watch: Watch = lambda loaded: None,
+    open_source: Open = open_journey,
 ) -> Loaded:
     """Loads the first so many households (all when None) that are not there yet.
 
@@ -78,9 +90,10 @@ async def load(
     started = time.monotonic()
     seed = await db.seeds.find_one({"_id": NAME}) or {}
     before = seed.get("households", 0)
-    if before >= (households or seed.get("every_household") or before + 1):
+    every = seed.get("every_household", math.inf)
+    if before >= min(households or math.inf, every):
         return Loaded(households_before=before, households_wanted=before)
-    async with open_journey(environment, skip=before, households=households) as journey:
+    async with open_source(environment, skip=before, households=households) as journey:
         setting = Setting(
             shift_days=await _shift_days(db, journey.last_day, now),
             now=now,
@@ -131,7 +144,7 @@ async def _track(
             tracked = await track_events(db, batch, now)
             for one in tracked:
                 if one.error is not None:
-                    raise SeedFailed(f"An event was refused: {one.error}")
+                    raise one.error
             tell(tracked)
 
     try:
@@ -139,7 +152,10 @@ async def _track(
             for _ in range(AT_ONCE):
                 workers.create_task(worker())
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+        error = failed.exceptions[0]
+        if isinstance(error, AudienceError):
+            raise SeedFailed(f"An event was refused: {error}") from None
+        raise error from None
 
 
 async def _people(
@@ -150,12 +166,7 @@ async def _people(
 ) -> list[Identity]:
     """Makes the profiles with what they agreed to and the lists they are in; answers
     by what their events find them."""
-    found = []
-    changes = [change_of(row) for row in rows]
-    for upserted in await upsert_profiles(db, changes, setting.now):
-        if isinstance(upserted, AudienceError):
-            raise SeedFailed(f"A profile was refused: {upserted}")
-        found.append(upserted.profile)
+    found = await _profiles(db, rows, setting.now)
     said = [
         ConsentChange(
             profile["_id"],
@@ -179,6 +190,23 @@ async def _people(
             db, list_id, members, MembershipSource.IMPORT, now=setting.now
         )
     return [Identity(id=str(profile["_id"])) for profile in found]
+
+
+async def _profiles(
+    db: Database, rows: Sequence[dict[str, Any]], now: datetime
+) -> list[Document]:
+    """The households' profiles, made where they are new; those that are there already
+    are left as they are."""
+    ids = [external_id(row["household"]) for row in rows]
+    known = await find(db.profiles, {"external_id": {"$type": "string", "$in": ids}})
+    profiles = {profile["external_id"]: profile for profile in known}
+    new = [change_of(row) for row in rows]
+    new = [change for change in new if change.identity.external_id not in profiles]
+    for upserted in await upsert_profiles(db, new, now):
+        if isinstance(upserted, AudienceError):
+            raise SeedFailed(f"A profile was refused: {upserted}")
+        profiles[upserted.profile["external_id"]] = upserted.profile
+    return [profiles[each] for each in ids]
 
 
 async def _lists(db: Database, journey: Journey, now: datetime) -> dict[int, ObjectId]:

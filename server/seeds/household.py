@@ -8,7 +8,7 @@ from typing import Any
 
 from audience.consent import Status
 from audience.events import NewEvent, new_event
-from audience.identity import Identity, identity
+from audience.identity import Identity
 from audience.profiles import ProfileChange, profile_change
 from server.seeds.people import person, share
 from server.seeds.source import Campaign
@@ -79,11 +79,6 @@ def change_of(row: Mapping[str, Any]) -> ProfileChange:
 def external_id(number: int) -> str:
     """How the household is known outside."""
     return f"household-{number}"
-
-
-def identity_of(number: int) -> Identity:
-    """By which the household's profile is found."""
-    return identity(external_id=external_id(number))
 
 
 def answers_of(

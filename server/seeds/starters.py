@@ -59,7 +59,9 @@ STARTERS: dict[str, dict[str, Any]] = {
             {"atLeast": 100},
             90,
             measure="SUM",
-            where=[{"path": "properties.department", "is": {"text": {"equals": "PRODUCE"}}}],
+            where=[
+                {"path": "properties.department", "is": {"text": {"equals": "PRODUCE"}}}
+            ],
         ),
     ),
 }
