@@ -35,7 +35,7 @@ done = function(summary, latency, requests)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status
   io.write(string.format(
-    '\\n{"requests": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d, "failed": %%d}\\n',
+    '\\n{"requests": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d, "failed": %%d}',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
     failed + errors.timeout))
 end

@@ -27,6 +27,7 @@ from resolvers.events import Tracked, track_events
 from resolvers.lists import create_list, join_list_many
 from resolvers.metrics import ensure_metrics
 from resolvers.profiles import upsert_profiles
+from resolvers.summaries import rebuild
 from server.seeds.household import (
     METRICS,
     Setting,
@@ -111,8 +112,13 @@ async def load(
         async for rows in _groups(journey.rows):
             people = await _people(db, rows, setting, lists)
 
-            def tell(tracked: Sequence[Tracked]) -> None:
+            overlapping: set[ObjectId] = set()
+
+            def tell(
+                tracked: Sequence[Tracked], overlapping: set[ObjectId] = overlapping
+            ) -> None:
                 nonlocal loaded
+                overlapping |= _known(tracked)
                 loaded = _more(loaded, tracked, time.monotonic() - started)
                 watch(loaded)
 
@@ -121,6 +127,9 @@ async def load(
                 for row, who in zip(rows, people, strict=True)
             )
             await _track(db, events, now, tell)
+            for profile_id in overlapping:
+                # An earlier load may have ended between events and their summary.
+                await rebuild(db, profile_id)
             loaded = replace(loaded, households=loaded.households + len(rows))
             await db.seeds.update_one(
                 {"_id": NAME},
@@ -246,6 +255,13 @@ async def _groups(
             group = []
     if group:
         yield group
+
+
+def _known(tracked: Sequence[Tracked]) -> set[ObjectId]:
+    """The profiles of events that were there already."""
+    return {
+        one.event["profile_id"] for one in tracked if one.is_duplicate and one.event
+    }
 
 
 def _more(loaded: Loaded, tracked: Sequence[Tracked], seconds: float) -> Loaded:

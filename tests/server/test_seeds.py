@@ -107,6 +107,14 @@ async def everything(db: Database) -> dict[str, list[Document]]:
     }
 
 
+def without_epochs(state: dict[str, list[Document]]) -> dict[str, list[Document]]:
+    """A rebuilt summary has a new epoch, which says nothing about the person."""
+    return {
+        name: [{k: v for k, v in row.items() if k != "epoch"} for row in rows]
+        for name, rows in state.items()
+    }
+
+
 def agreeing(count: int) -> list[int]:
     """Numbers of households that agree to e-mail and stay with it."""
     return [number for number in range(1, 1000) if 5 <= share(number) < 65][:count]
@@ -225,7 +233,7 @@ async def test_what_is_there_already_is_recognised(db: Database) -> None:
     await db.seeds.update_one({}, {"$unset": {"households": ""}})
     loaded = await load_rows(db, rows, now=NOW + timedelta(days=3))
     assert (loaded.events, loaded.duplicates) == (0, 240)
-    assert await everything(db) == before
+    assert without_epochs(await everything(db)) == without_epochs(before)
 
 
 async def test_a_load_that_was_cut_short_goes_on_with_the_same_shift(
@@ -260,6 +268,18 @@ async def test_a_load_that_was_cut_short_goes_on_with_the_same_shift(
         sum(metric["n"] for metric in profile["summary"].values())
         for profile in await find(db.profiles, {})
     ] == [8] * 60
+
+
+async def test_summaries_that_an_interrupted_load_left_behind_are_mended(
+    db: Database,
+) -> None:
+    rows = [household(1)]
+    await load_rows(db, rows)
+    (before,) = await find(db.profiles, {}, {"summary": 1})
+    await db.seeds.update_one({}, {"$unset": {"households": ""}})
+    await db.profiles.update_one({}, {"$unset": {"summary": ""}})
+    await load_rows(db, rows)
+    assert await find(db.profiles, {}, {"summary": 1}) == [before]
 
 
 async def test_more_households_are_added_to_those_that_are_there(db: Database) -> None:
