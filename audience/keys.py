@@ -124,7 +124,7 @@ def is_key(text: str) -> bool:
 
 def hash_key(secret: str) -> str:
     """What is kept of a key."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def hint_of(secret: str) -> str:
