@@ -310,7 +310,8 @@ def _one_at_a_time(
             scope=info.path.as_list()[0] if kind is OperationType.MUTATION else None,
             cached=kind is not OperationType.SUBSCRIPTION,
         )
-        return loads.loader.load(root)
+        # Parents share a key's future: one of them cancelled must not cancel the rest.
+        return asyncio.shield(loads.loader.load(root))
 
     signature = inspect.signature(function)
     kind = inspect.Parameter.KEYWORD_ONLY
