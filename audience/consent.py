@@ -259,17 +259,11 @@ def unsuppressed(state: ConsentState, said: Unsuppress) -> ConsentState:
             " confirms.",
             ("reason",),
         )
-    if reason is None:
+    if reason is None or said.source is None:
         raise NotAllowed(
-            f"The address is suppressed as {held.reason}: name that reason, and a"
+            f"{held.reason} is lifted only when it is named as the reason, with a"
             " source that says how the address was mended.",
-            ("reason",),
-        )
-    if said.source is None:
-        raise NotAllowed(
-            f"{held.reason} is lifted only with a source that says how the address"
-            " was mended.",
-            ("source",),
+            ("reason",) if reason is None else ("source",),
         )
     return replace(state, suppression=None)
 

@@ -43,6 +43,7 @@ from resolvers.lists import (
     update_list,
 )
 from resolvers.lists import records as records_module
+from resolvers.lists.members import end_memberships
 from resolvers.pages import page_request
 
 pytestmark = pytest.mark.anyio
@@ -274,8 +275,7 @@ async def test_members_are_counted_in_the_index(db: Database) -> None:
         verbosity="queryPlanner",
     )
 
-    assert "lists.list_id" in str(plan)
-    assert "COLLSCAN" not in str(plan)
+    assert "COUNT_SCAN" in str(plan)
 
 
 async def test_leaving_keeps_consent(db: Database) -> None:
@@ -339,7 +339,6 @@ async def test_an_interrupted_deletion_is_finished_later(
     news = (await create_list(db, "News", now=NOW))["_id"]
     everyone = await people(db, 5)
     await join_list_many(db, news, [(each, NOW) for each in everyone], API, now=NOW)
-    end = records_module.end_memberships
     rounds = 0
 
     async def fail_later(db: Database, list_id: ObjectId, ids: list[ObjectId]) -> None:
@@ -347,7 +346,7 @@ async def test_an_interrupted_deletion_is_finished_later(
         rounds += 1
         if rounds == 2:
             raise ConnectionError("the process ends here")
-        await end(db, list_id, ids)
+        await end_memberships(db, list_id, ids)
 
     monkeypatch.setattr(records_module, "end_memberships", fail_later)
     with pytest.raises(ConnectionError):
