@@ -100,11 +100,16 @@ def install_node_peers() -> None:
             ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],  # noqa: S607
             cwd=NODE,
             check=True,
-            stdout=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         raise BenchFailed(
-            f"The Node servers could not be installed with npm: {error}"
+            f"The Node servers need Node and npm, which cannot be run: {error}"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        raise BenchFailed(
+            f"npm could not install the Node servers: {error.stderr.strip()[-500:]}"
         ) from None
     stamp.write_bytes(lock)
 
