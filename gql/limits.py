@@ -200,7 +200,7 @@ class _Counting:
         return (1 + below) * (DEFAULT_PAGE if _is_list(definition.type) else 1)
 
     def _size(self, field: FieldNode) -> int:
-        for argument in field.arguments:
+        for argument in field.arguments or ():
             if argument.name.value in ("first", "last"):
                 value = argument.value
                 if isinstance(value, IntValueNode):

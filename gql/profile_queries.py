@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 from resolvers.segments import filter_stages
 
+from audience.errors import AudienceError
 from audience.identity import Identity, identity
 from gql.connection import (
     After,
@@ -19,6 +20,7 @@ from gql.connection import (
 from gql.context import Info
 from gql.enums import expose
 from gql.ids import Kind, stored_id
+from gql.mutations import given
 from gql.profiles import Profile, ProfileConnection, count_of_profiles
 from gql.segments import SegmentDefinitionInput, definition_of
 from resolvers.db import Document
@@ -86,14 +88,16 @@ class ProfileOrder:
 
 
 def looked_up(by: ProfileLookup) -> Identity:
-    """The checked identity that a lookup means; its error's path begins with `by`."""
-    if by.id is not None:
-        return Identity(id=stored_id(by.id.value, Kind.PROFILE, "by", "id"))
-    return identity(
-        email=None if by.email is None else by.email.value,
-        phone_number=None if by.phone_number is None else by.phone_number.value,
-        external_id=None if by.external_id is None else by.external_id.value,
-    )
+    """The checked identity that a lookup means."""
+    try:
+        return identity(
+            id=None if by.id is None else stored_id(by.id.value, Kind.PROFILE),
+            email=given(by.email),
+            phone_number=given(by.phone_number),
+            external_id=given(by.external_id),
+        )
+    except AudienceError as error:
+        raise error.under("by") from None
 
 
 @strawberry.type

@@ -1,0 +1,156 @@
+"""No root field answers without a key, or with a key that lacks its scope."""
+
+from dataclasses import replace
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    is_leaf_type,
+)
+
+from audience.keys import KeyKind, Viewer
+from gql.schema import schema
+from tests.gql.conftest import PUBLIC, Api
+
+pytestmark = pytest.mark.anyio
+
+NOTHING = Viewer(None, "Idle", KeyKind.SECRET, frozenset())
+
+FOR_PUBLIC_KEYS = {
+    "mutation subscribe",
+    "mutation confirmSubscription",
+    "mutation unsubscribe",
+    "mutation trackEvent",
+    "mutation identify",
+}
+FOR_ANY_SECRET_KEY = {"query viewer"}
+
+EXAMPLES = {
+    "ID": '"prf_0123456789abcdef01234567"',
+    "String": '"x"',
+    "Int": "1",
+    "Float": "1.5",
+    "Boolean": "true",
+    "JSON": "{}",
+    "DateTime": '"2026-03-01T12:00:00Z"',
+    "Date": '"2026-03-01"',
+}
+
+
+def literal(of: GraphQLInputType) -> str:
+    """The least that a value of this type can be."""
+    if isinstance(of, GraphQLNonNull):
+        return literal(of.of_type)
+    if isinstance(of, GraphQLList):
+        return f"[{literal(of.of_type)}]"
+    if isinstance(of, GraphQLEnumType):
+        return next(iter(of.values))
+    if isinstance(of, GraphQLInputObjectType):
+        wanted = {
+            name: field.type
+            for name, field in of.fields.items()
+            if isinstance(field.type, GraphQLNonNull)
+        }
+        if of.extensions["strawberry-definition"].is_one_of:
+            name, field = next(iter(of.fields.items()))
+            wanted = {name: field.type}
+        inner = ", ".join(f"{name}: {literal(each)}" for name, each in wanted.items())
+        return f"{{{inner}}}"
+    return EXAMPLES[of.name]
+
+
+def operation(kind: str, name: str, field: GraphQLField) -> str:
+    """The least operation that asks for the field."""
+    arguments = ", ".join(
+        f"{argument}: {literal(definition.type)}"
+        for argument, definition in field.args.items()
+        if isinstance(definition.type, GraphQLNonNull)
+    )
+    selection = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+    return f"{kind} {{ {name}{f'({arguments})' if arguments else ''}{selection} }}"
+
+
+def root_fields() -> dict[str, str]:
+    """An operation for each root field."""
+    roots: dict[str, GraphQLObjectType | None] = {
+        "query": schema._schema.query_type,
+        "mutation": schema._schema.mutation_type,
+    }
+    return {
+        f"{kind} {name}": operation(kind, name, field)
+        for kind, root in roots.items()
+        if root is not None
+        for name, field in root.fields.items()
+    }
+
+
+ROOT_FIELDS = root_fields()
+
+
+async def codes(api: Api, asked: str) -> list[str]:
+    return [error["code"] for error in await api.refusals(asked)]
+
+
+@pytest.mark.parametrize("name", ROOT_FIELDS)
+async def test_every_root_field_needs_a_key(api: Api, name: str) -> None:
+    stranger = replace(api, viewer=None)
+
+    assert await codes(stranger, ROOT_FIELDS[name]) == ["UNAUTHENTICATED"]
+
+
+@pytest.mark.parametrize("name", sorted(set(ROOT_FIELDS) - FOR_ANY_SECRET_KEY))
+async def test_every_root_field_needs_its_scope(api: Api, name: str) -> None:
+    idle = replace(api, viewer=NOTHING)
+
+    assert await codes(idle, ROOT_FIELDS[name]) == ["FORBIDDEN"]
+
+
+@pytest.mark.parametrize("name", sorted(set(ROOT_FIELDS) - FOR_PUBLIC_KEYS))
+async def test_public_keys_read_nothing_and_change_nothing(api: Api, name: str) -> None:
+    visitor = replace(api, viewer=PUBLIC)
+
+    assert await codes(visitor, ROOT_FIELDS[name]) == ["FORBIDDEN"]
+
+
+@pytest.mark.parametrize("name", sorted(FOR_PUBLIC_KEYS))
+async def test_public_keys_may_sign_people_up(api: Api, name: str) -> None:
+    visitor = replace(api, viewer=PUBLIC)
+
+    assert await codes(visitor, ROOT_FIELDS[name]) == []
+
+
+async def test_a_refusal_names_the_missing_scope(api: Api) -> None:
+    reader = Viewer(None, "Reader", KeyKind.SECRET, frozenset({"profiles:read"}))
+
+    refusals = await replace(api, viewer=reader).refusals("{ lists { totalCount } }")
+
+    assert refusals == [
+        {
+            "code": "FORBIDDEN",
+            "message": "This needs the scope lists:read, which the key 'Reader' does "
+            "not have.",
+        }
+    ]
+
+
+async def test_nested_fields_check_the_scope_of_what_they_read(api: Api) -> None:
+    reader = Viewer(None, "Reader", KeyKind.SECRET, frozenset({"profiles:read"}))
+    await api.ask(
+        'mutation { upsertProfile(input: {email: "ada@example.org"}) { created } }'
+    )
+
+    data, errors = await replace(api, viewer=reader).execute(
+        "{ profiles { edges { node { email lists { totalCount } } } } }"
+    )
+
+    assert data is None
+    assert [(error.path, error.extensions) for error in errors] == [
+        (["profiles", "edges", 0, "node", "lists"], {"code": "FORBIDDEN"})
+    ]
