@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from motor.motor_asyncio import AsyncIOMotorClientSession as Session
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+)
 from pymongo import AsyncMongoClient
 from pymongo.errors import (
     ConfigurationError,
@@ -23,6 +26,7 @@ from pymongo.write_concern import WriteConcern
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
 Driver = Literal["motor", "pymongo"]
 Result = TypeVar("Result")
 
