@@ -14,7 +14,7 @@ from resolvers.db import Database, UnusableDatabase
 from server.database import opened, shared_database
 from server.mongod import MongodFailed
 from server.seeds.source import SeedFailed
-from server.settings import BadSettings, Settings, read_settings
+from server.settings import BadSettings, Settings, read_settings, settings_table
 from server.welcome import say
 
 Result = TypeVar("Result")
@@ -90,6 +90,12 @@ def print_schema() -> None:
     from gql.schema import schema
 
     say(schema.as_str())
+
+
+@cli.command("settings")
+def print_settings() -> None:
+    """Print what can be set from the environment, as a Markdown table."""
+    say(settings_table())
 
 
 @key_cli.command("create")

@@ -25,4 +25,4 @@ def confirmation_link(address: str, token: str) -> str:
 def written(message: Document, address: str) -> str:
     """A confirmation message as it stands on the console."""
     link = confirmation_link(address, message["token"])
-    return f"To {message['address']}, please confirm your sign-up: {link}\n"
+    return f"To {message['to']}, please confirm your sign-up: {link}\n"

@@ -51,7 +51,7 @@ async def take_confirmation(request: Request) -> Response:
         ip=client_address(request), user_agent=request.headers.get("user-agent")
     )
     try:
-        await running.limits.count(None, client_address(request))
+        running.limits.count(None, client_address(request))
         confirmed = await confirm(
             running.db,
             token,

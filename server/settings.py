@@ -235,6 +235,17 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def settings_table() -> str:
+    """Every setting with its default and meaning, as a Markdown table."""
+    rows = ["| Variable | Default | Meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{_text(field.default)}`"
+        if default == "`,`":
+            default = ""
+        rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
 def _text(value: Any) -> str:
     match value:
         case SecretStr():

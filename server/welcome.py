@@ -15,8 +15,9 @@ _TRIES = (
     ),
     (
         "Read profiles with their latest activity and consent:",
-        "{ profiles(first: 3) { totalCount nodes { email consent { email { status } } "
-        "events(first: 3) { nodes { metric { name } timestamp value } } } } }",
+        "{ profiles(first: 3) { totalCount edges { node { email consent { email { "
+        "status } } events(first: 3) { edges { node { metric { name } timestamp value "
+        "} } } } } } }",
     ),
     (
         "Count a segment, everybody who ordered at least twice in the last 90 days:",

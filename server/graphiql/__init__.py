@@ -25,6 +25,12 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'"
+    "%3E%3Crect width='32' height='32' rx='7' fill='%234640c4'/%3E%3Ccircle cx='16' "
+    "cy='12' r='5' fill='white'/%3E%3Cpath d='M6 27c0-11 20-11 20 0z' fill='white'/"
+    "%3E%3C/svg%3E"
+)
 MISSING = (
     "GraphiQL is not built yet: run scripts/graphiql in the folder of this server, "
     "then reload this page. The API itself works without it."
@@ -71,5 +77,6 @@ def _document(body: str, head: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Audience · GraphiQL</title>{head}</head><body>{body}</body></html>"
+        f'<title>Audience · GraphiQL</title><link rel="icon" href="{ICON}">'
+        f"{head}</head><body>{body}</body></html>"
     )

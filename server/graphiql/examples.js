@@ -12,6 +12,6 @@ export async function fillIn(examples, ask) {
 }
 
 async function firstList(ask) {
-  const answer = await ask("{ lists(first: 1) { nodes { id } } }").catch(() => null);
-  return answer?.data?.lists?.nodes?.[0]?.id;
+  const answer = await ask("{ lists(first: 1) { edges { node { id } } } }").catch(() => null);
+  return answer?.data?.lists?.edges?.[0]?.node.id;
 }

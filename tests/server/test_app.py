@@ -1,0 +1,144 @@
+"""Health, metrics, headers, request ids and faults."""
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from server.app import create_app
+from server.settings import Settings
+from tests.server.conftest import client_of
+from tests.server.tiny import schema
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_health(client: httpx.AsyncClient) -> None:
+    live = await client.get("/health/live")
+    ready = await client.get("/health/ready")
+
+    assert (live.status_code, live.json()) == (200, {"status": "ok"})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+
+
+async def test_not_ready_without_the_database(settings: Settings) -> None:
+    nowhere = SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100")
+    app = create_app(settings.model_copy(update={"mongodb_uri": nowhere}), schema)
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        live = await client.get("/health/live")
+        ready = await client.get("/health/ready")
+
+    assert live.status_code == 200
+    assert ready.status_code == 503
+    assert ready.json() == {
+        "status": "unavailable",
+        "reason": "The database does not answer.",
+    }
+
+
+async def test_the_root_leads_to_the_editor(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")
+
+
+async def test_metrics_are_for_this_machine(app: Starlette) -> None:
+    async with client_of(app) as near, client_of(app, "192.0.2.7") as far:
+        await near.post("/graphql", json={"query": "{ who }"})
+        allowed = await near.get("/metrics")
+        refused = await far.get("/metrics")
+
+    counted = 'audience_requests_total{method="POST",route="/graphql",status="200"}'
+    assert counted in allowed.text
+    assert refused.status_code == 403
+
+
+async def test_metrics_can_be_opened_or_left_out(settings: Settings) -> None:
+    answers = {}
+    for metrics in ("open", "off"):
+        app = create_app(settings.model_copy(update={"metrics": metrics}), schema)
+        async with app.router.lifespan_context(app), client_of(app, "192.0.2.7") as far:
+            answers[metrics] = (await far.get("/metrics")).status_code
+
+    assert answers == {"open": 200, "off": 404}
+
+
+async def test_every_answer_has_security_headers(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/graphql", json={"query": "{ who }"})
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["content-security-policy"] == (
+        "default-src 'none'; frame-ancestors 'none'"
+    )
+
+
+async def test_a_request_keeps_its_id_where_that_is_usable(
+    client: httpx.AsyncClient,
+) -> None:
+    given = await client.get("/health/live", headers={"X-Request-ID": "abc-12345"})
+    bad = await client.get("/health/live", headers={"X-Request-ID": "a b\tc{}" * 9})
+
+    assert given.headers["x-request-id"] == "abc-12345"
+    assert len(bad.headers["x-request-id"]) == 32
+
+
+async def test_a_fault_is_masked_and_logged_once_with_its_id(
+    app: Starlette,
+) -> None:
+    async def fail(request: Request) -> Response:
+        raise RuntimeError("the secret reason")
+
+    app.router.routes.append(Route("/fail", fail))
+    with capture_logs() as logs:
+        async with client_of(app) as client:
+            answer = await client.get("/fail", headers={"X-Request-ID": "fault-0001"})
+
+    faults = [entry for entry in logs if entry["event"] == "fault"]
+    assert [(fault["path"], fault["exc_info"]) for fault in faults] == [("/fail", True)]
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "fault-0001"
+    assert answer.json() == {
+        "errors": [
+            {
+                "message": "Something went wrong on our side; the fault is logged as "
+                "fault-0001.",
+                "extensions": {"code": "INTERNAL", "requestId": "fault-0001"},
+            }
+        ]
+    }
+
+
+async def test_pages_of_other_origins_may_ask(client: httpx.AsyncClient) -> None:
+    answer = await client.options(
+        "/graphql",
+        headers={
+            "Origin": "https://shop.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        },
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_origins_can_be_limited(settings: Settings) -> None:
+    update = {"origins": ("https://shop.example",)}
+    app = create_app(settings.model_copy(update=update), schema)
+    found = {}
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        for origin in ("https://shop.example", "https://elsewhere.example"):
+            answer = await client.get("/health/live", headers={"Origin": origin})
+            found[origin] = answer.headers.get("access-control-allow-origin")
+
+    assert found == {
+        "https://shop.example": "https://shop.example",
+        "https://elsewhere.example": None,
+    }
