@@ -79,7 +79,7 @@ async def track_events(
         )
     given = [event for event in events if isinstance(event, NewEvent)]
     metrics, profiles = await asyncio.gather(
-        make_metrics(db, {event.metric for event in given}, now),
+        make_metrics(db, [event.metric for event in given], now),
         _profiles(db, [event.identity for event in given], now),
     )
     outcomes: list[Tracked | None] = [None] * len(events)
@@ -178,6 +178,9 @@ async def _crowded(db: Database, batch: _Batch) -> set[int]:
         [{"$match": {"_id": {"$in": profile_ids}}}, {"$project": {"keys": keys}}],
     )
     has = {row["_id"]: set(row["keys"] or ()) for row in rows}
+    for event, key in zip(batch.events, batch.keys, strict=True):
+        if key_number(key) < PROFILE_METRICS and event["profile_id"] in has:
+            has[event["profile_id"]].add(key)
     crowded = set()
     for n in late:
         metrics = has.setdefault(batch.events[n]["profile_id"], set())
