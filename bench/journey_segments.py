@@ -29,8 +29,8 @@ ROUNDS = 3
 class Question:
     """A segment, and the same in SQL: the numbers of the households that are in it.
 
-    In the SQL, `orders`, `lines`, `coupons`, `campaigns` and `people` are the files with
-    their times shifted, and `now()` is the instant of the question.
+    In the SQL, `orders`, `lines`, `coupons`, `campaigns` and `people` are the files,
+    their times shifted, and `$now` is the instant of the question.
     """
 
     title: str
