@@ -16,7 +16,7 @@ from gql.execution import plain
 from gql.scalars import date_time_text
 from resolvers.db import Document
 from resolvers.lists import lists_by_id
-from resolvers.pages import Page, PageRequest
+from resolvers.pages import Page
 
 if TYPE_CHECKING:
     from gql.lists import List
@@ -44,11 +44,12 @@ class ListMembershipConnection(Connection):
 
 
 async def lists_of(
-    parents: Sequence[Document], context: Context, page: PageRequest
+    parents: Sequence[Document], context: Context, size: int, after: str | None
 ) -> list[Any]:
     """A connection with the lists of each of these profiles. The lists are read at
     once, in one command; memberships of deleted lists are left out."""
     context.require("lists:read")
+    place = None if after is None else _read_cursor(after)
     kept = [profile.get("lists") or [] for profile in parents]
     ids = list({row["list_id"]: None for rows in kept for row in rows})
     found = await lists_by_id(context.db, ids) if ids else []
@@ -61,7 +62,7 @@ async def lists_of(
             if lists[row["list_id"]] is not None
         ]
         count = Count(_known, None, len(memberships))
-        answers.append(connection(_page(memberships, page), count))
+        answers.append(connection(_page(memberships, size, place), count))
     return answers
 
 
@@ -69,19 +70,19 @@ async def _known(context: Context, shared: None, ones: Sequence[int]) -> Sequenc
     return ones
 
 
-def _page(memberships: list[Document], page: PageRequest) -> Page:
+def _page(
+    memberships: list[Document], size: int, after: tuple[str, str] | None
+) -> Page:
     placed = sorted(((_place(row), row) for row in memberships), key=_newest_first)
     placed.reverse()
-    start = page.after is not None
-    if page.after is not None:
-        after = _read_cursor(page.after)
+    if after is not None:
         placed = [one for one in placed if one[0] < after]
-    shown = placed[: page.size]
+    shown = placed[:size]
     return Page(
         rows=[row for _, row in shown],
         cursors=[_cursor(place) for place, _ in shown],
-        has_next=len(placed) > page.size,
-        has_previous=start,
+        has_next=len(placed) > size,
+        has_previous=after is not None,
     )
 
 

@@ -114,7 +114,7 @@ class Profile(Node):
         first: First = None,
         after: After = None,
     ) -> list[ListMembershipConnection]:
-        return await lists_of(parents, context, asked_page(first, after))
+        return await lists_of(parents, context, asked_page(first).size, after)
 
     @batch(
         description="The activity log: what the person did, newest first. Needs the "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
@@ -25,7 +26,7 @@ def parse_date_time(value: object) -> datetime:
             pass
         else:
             return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-    raise ValueError(
+    raise GraphQLError(
         f"{value!r:.60} is not a DateTime: give RFC 3339 with its offset, "
         'such as "2026-03-01T09:30:00Z" or "2026-03-01T10:30:00+01:00".'
     )
@@ -46,7 +47,7 @@ def parse_date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise ValueError(
+    raise GraphQLError(
         f'{value!r:.60} is not a Date: give year, month and day, such as "2026-03-01".'
     )
 

@@ -1,0 +1,133 @@
+import pytest
+from graphql import get_introspection_query, parse, validate
+
+from gql.limits import MAX_ALIASES, MAX_DEPTH, MAX_NODES, ShapeRule
+from gql.schema import schema
+from tests.gql.conftest import Api, GraphQL
+
+pytestmark = pytest.mark.anyio
+
+
+def nested(levels: int) -> str:
+    """A query of this depth, four levels at a time."""
+    inner = "id"
+    for _ in range(levels // 4):
+        inner = f"id events {{ edges {{ node {{ profile {{ {inner} }} }} }} }}"
+    return f'{{ node(id: "x") {{ ... on Profile {{ {inner} }} }} }}'
+
+
+def shape_problems(operation: str) -> list[str]:
+    return [
+        error.message
+        for error in validate(schema._schema, parse(operation), [ShapeRule])
+    ]
+
+
+def test_depth_has_a_bound() -> None:
+    assert shape_problems(nested(MAX_DEPTH - 2)) == []
+    assert shape_problems(nested(MAX_DEPTH + 4)) == [
+        f"The operation is nested 30 levels deep; at most {MAX_DEPTH} are allowed."
+    ]
+
+
+def test_fragments_count_where_they_are_spread() -> None:
+    fragments = "fragment F0 on Profile { a: id }" + "".join(
+        f" fragment F{n} on Profile {{ ...F{n - 1} ...F{n - 1} }}" for n in range(1, 30)
+    )
+
+    (problem,) = shape_problems('{ profile(by: {id: "x"}) { ...F29 } } ' + fragments)
+
+    assert problem == (
+        f"The operation has {2**29} aliases; at most {MAX_ALIASES} are allowed."
+    )
+
+
+async def test_aliases_have_a_bound(api: Api) -> None:
+    asked = " ".join(f"a{n}: viewer {{ name }}" for n in range(MAX_ALIASES + 1))
+
+    refusals = await api.refusals(f"{{ {asked} }}")
+
+    assert refusals == [
+        {
+            "code": "TOO_LARGE",
+            "message": f"The operation has {MAX_ALIASES + 1} aliases; at most "
+            f"{MAX_ALIASES} are allowed.",
+        }
+    ]
+
+
+async def test_tokens_have_a_bound(api: Api) -> None:
+    (refusal,) = await api.refusals(f"{{ viewer {{ {'name ' * 10_000} }} }}")
+
+    assert "tokens" in refusal["message"]
+
+
+MANY = """
+query ($first: Int!, $inner: Int = 100) {
+  profiles(first: $first) {
+    edges { node { events(first: $inner) { edges { node { metric { name } } } } } }
+  }
+}
+"""
+
+
+async def test_the_number_of_objects_has_a_bound_that_knows_the_variables(
+    api: Api, graphql: GraphQL
+) -> None:
+    wide = MANY.replace(
+        "metric { name }",
+        "metric { name } profile { id } a: metric "
+        "{ name } b: metric { name } c: metric { name }",
+    )
+
+    refusals = await api.refusals(wide, first=100)
+    fits = await graphql(wide, first=100, inner=10)
+
+    assert refusals == [
+        {
+            "code": "TOO_LARGE",
+            "message": f"The operation asks for up to 60,100 objects; at most "
+            f"{MAX_NODES:,} are allowed. Ask for smaller pages.",
+        }
+    ]
+    assert fits == {"profiles": {"edges": []}}
+
+
+async def test_sizes_written_out_count_as_well(api: Api) -> None:
+    (refusal,) = await api.refusals(
+        """
+        {
+          lists(first: 100) {
+            edges { node { members(first: 100) {
+              edges { node { events(last: 50) { edges { cursor } } lists {
+                edges { node { source } } } } }
+            } } }
+          }
+        }
+        """
+    )
+
+    assert refusal["message"].startswith("The operation asks for up to 210,100 objects")
+
+
+async def test_introspection_is_within_the_bounds(graphql: GraphQL) -> None:
+    data = await graphql(get_introspection_query(input_value_deprecation=True))
+
+    assert data["__schema"]["queryType"]["name"] == "Query"
+
+
+async def test_an_operation_is_validated_once(
+    graphql: GraphQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    made = ShapeRule.__init__
+
+    def counted(self: ShapeRule, context: object) -> None:
+        seen.append(context)
+        made(self, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ShapeRule, "__init__", counted)
+    for _ in range(3):
+        await graphql("query Once { viewer { name } }")
+
+    assert len(seen) == 1

@@ -1,0 +1,63 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from graphql import GraphQLError
+
+from gql.scalars import date_time_text, parse_date, parse_date_time
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-03-01T09:30:00Z", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ("2026-03-01t09:30:00z", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ("2026-03-01T09:30:00+05:30", datetime(2026, 3, 1, 4, 0, tzinfo=UTC)),
+        (
+            "2026-03-01T09:30:00.123999Z",
+            datetime(2026, 3, 1, 9, 30, 0, 123000, tzinfo=UTC),
+        ),
+    ],
+)
+def test_an_instant_is_read_to_the_millisecond(text: str, instant: datetime) -> None:
+    assert parse_date_time(text) == instant
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-03-01",
+        "2026-03-01T09:30:00",
+        "2026-03-01 09:30:00Z",
+        "2026-02-30T09:30:00Z",
+        "2026-03-01T24:30:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "٢٠٢٦-03-01T09:30:00Z",
+        "",
+        1_772_357_400,
+        None,
+    ],
+)
+def test_what_is_no_instant_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a DateTime"):
+        parse_date_time(value)
+
+
+def test_an_instant_is_written_in_utc_with_milliseconds() -> None:
+    east = timezone(timedelta(hours=2))
+
+    assert date_time_text(datetime(2026, 3, 1, 9, 30, tzinfo=UTC)) == (
+        "2026-03-01T09:30:00.000Z"
+    )
+    assert date_time_text(datetime(2026, 3, 1, 1, 30, 0, 5999, tzinfo=east)) == (
+        "2026-02-28T23:30:00.005Z"
+    )
+
+
+def test_a_day_is_read() -> None:
+    assert parse_date("2026-03-01") == date(2026, 3, 1)
+
+
+@pytest.mark.parametrize("value", ["20260301", "2026-13-01", "2026-3-1", 20260301])
+def test_what_is_no_day_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a Date"):
+        parse_date(value)

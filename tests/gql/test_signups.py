@@ -1,0 +1,225 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.gql.conftest import PUBLIC, Api
+
+pytestmark = pytest.mark.anyio
+
+SUBSCRIBE = """
+mutation ($input: SubscribeInput!) {
+  subscribe(input: $input) { status userErrors { code message path } }
+}
+"""
+
+CONFIRM = """
+mutation ($input: ConfirmSubscriptionInput!) {
+  confirmSubscription(input: $input) { status userErrors { code message path } }
+}
+"""
+
+UNSUBSCRIBE = """
+mutation ($input: UnsubscribeInput!) {
+  unsubscribe(input: $input) { userErrors { code message path } }
+}
+"""
+
+STATE = """
+query ($email: String!) {
+  profile(by: {email: $email}) {
+    firstName
+    properties
+    lists { edges { node { source list { name } } } }
+    consent {
+      email {
+        status canReceiveMarketing doubleOptIn source
+        history { edges { node { from to method source ip userAgent consentText } } }
+      }
+    }
+  }
+}
+"""
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def visitor(api: Api) -> Api:
+    """The API with the key that stands in a web page."""
+    return replace(api, viewer=PUBLIC)
+
+
+async def make_list(api: Api, opt_in: str) -> str:
+    data = await api.ask(
+        f'mutation {{ createList(input: {{name: "News", optIn: {opt_in}}}) '
+        "{ list { id } } }"
+    )
+    found: str = data["createList"]["list"]["id"]
+    return found
+
+
+async def state(api: Api) -> Any:
+    return (await api.ask(STATE, email=ADA))["profile"]
+
+
+async def test_a_sign_up_to_a_single_opt_in_list_counts_at_once(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+
+    data = await visitor.ask(
+        SUBSCRIBE,
+        input={
+            "listId": list_id,
+            "email": ADA,
+            "firstName": "Ada",
+            "properties": {"size": 38},
+            "customSource": "Footer",
+            "consentText": "Send me news.",
+        },
+    )
+
+    assert data == {"subscribe": {"status": "SUBSCRIBED", "userErrors": []}}
+    assert api.sent == []
+    assert await state(api) == {
+        "firstName": "Ada",
+        "properties": {"size": 38},
+        "lists": {"edges": [{"node": {"source": "API", "list": {"name": "News"}}}]},
+        "consent": {
+            "email": {
+                "status": "SUBSCRIBED",
+                "canReceiveMarketing": True,
+                "doubleOptIn": False,
+                "source": "Footer",
+                "history": {
+                    "edges": [
+                        {
+                            "node": {
+                                "from": "NEVER_SUBSCRIBED",
+                                "to": "SUBSCRIBED",
+                                "method": "API",
+                                "source": "Footer",
+                                "ip": "192.0.2.7",
+                                "userAgent": "Browser/1.0",
+                                "consentText": "Send me news.",
+                            }
+                        }
+                    ]
+                },
+            }
+        },
+    }
+
+
+async def test_a_sign_up_to_a_double_opt_in_list_waits_for_its_confirmation(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "DOUBLE")
+
+    asked = await visitor.ask(SUBSCRIBE, input={"listId": list_id, "email": ADA})
+    waiting = await state(api)
+    (message,) = visitor.sent
+    confirmed = await visitor.ask(CONFIRM, input={"token": message["token"]})
+    done = await state(api)
+
+    assert asked == {"subscribe": {"status": "PENDING", "userErrors": []}}
+    assert waiting["consent"]["email"]["status"] == "PENDING"
+    assert waiting["lists"] == {"edges": []}
+    assert {key: message[key] for key in ("to", "channels", "list")} == {
+        "to": ADA,
+        "channels": ["EMAIL"],
+        "list": "News",
+    }
+    assert confirmed == {
+        "confirmSubscription": {"status": "SUBSCRIBED", "userErrors": []}
+    }
+    assert done["consent"]["email"]["doubleOptIn"] is True
+    assert [edge["node"]["list"]["name"] for edge in done["lists"]["edges"]] == ["News"]
+
+
+async def test_the_answer_is_the_same_for_the_known(api: Api, visitor: Api) -> None:
+    list_id = await make_list(api, "DOUBLE")
+    sign_up = {"listId": list_id, "email": ADA}
+
+    first = await visitor.ask(SUBSCRIBE, input=sign_up)
+    await visitor.ask(CONFIRM, input={"token": visitor.sent[0]["token"]})
+    known = await visitor.ask(SUBSCRIBE, input=sign_up)
+
+    assert first == known == {"subscribe": {"status": "PENDING", "userErrors": []}}
+
+
+async def test_a_sign_up_needs_an_address(api: Api, visitor: Api) -> None:
+    list_id = await make_list(api, "SINGLE")
+
+    data = await visitor.ask(SUBSCRIBE, input={"listId": list_id, "firstName": "Ada"})
+
+    assert data == {
+        "subscribe": {
+            "status": None,
+            "userErrors": [
+                {
+                    "code": "INVALID",
+                    "message": "Give an e-mail address or a phone number to sign up.",
+                    "path": ["email"],
+                }
+            ],
+        }
+    }
+
+
+async def test_nobody_signs_up_to_what_is_no_list(visitor: Api) -> None:
+    unknown, other = [
+        await visitor.ask(SUBSCRIBE, input={"listId": list_id, "email": ADA})
+        for list_id in ("lst_0123456789abcdef01234567", "prf_0123456789abcdef01234567")
+    ]
+
+    assert [
+        (error["code"], error["path"]) for error in unknown["subscribe"]["userErrors"]
+    ] == [("NOT_FOUND", ["listId"])]
+    assert [
+        (error["code"], error["path"]) for error in other["subscribe"]["userErrors"]
+    ] == [("INVALID", ["listId"])]
+
+
+async def test_a_forged_token_confirms_nothing(visitor: Api) -> None:
+    data = await visitor.ask(CONFIRM, input={"token": "forged"})
+
+    assert data["confirmSubscription"]["status"] is None
+    assert [
+        (error["code"], error["path"])
+        for error in data["confirmSubscription"]["userErrors"]
+    ] == [("INVALID", ["token"])]
+
+
+async def test_leaving_answers_the_same_for_known_and_unknown(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+    await visitor.ask(SUBSCRIBE, input={"listId": list_id, "email": ADA})
+
+    known = await visitor.ask(UNSUBSCRIBE, input={"email": ADA})
+    unknown = await visitor.ask(UNSUBSCRIBE, input={"email": "bob@example.org"})
+
+    assert known == unknown == {"unsubscribe": {"userErrors": []}}
+    assert (await state(api))["consent"]["email"]["status"] == "UNSUBSCRIBED"
+
+
+async def test_leaving_one_list_keeps_the_consent(api: Api, visitor: Api) -> None:
+    list_id = await make_list(api, "SINGLE")
+    await visitor.ask(SUBSCRIBE, input={"listId": list_id, "email": ADA})
+
+    data = await visitor.ask(UNSUBSCRIBE, input={"listId": list_id, "email": ADA})
+    left = await state(api)
+
+    assert data == {"unsubscribe": {"userErrors": []}}
+    assert left["lists"] == {"edges": []}
+    assert left["consent"]["email"]["status"] == "SUBSCRIBED"
+
+
+async def test_leaving_must_say_who(visitor: Api) -> None:
+    data = await visitor.ask(UNSUBSCRIBE, input={})
+
+    assert [
+        (error["code"], error["path"]) for error in data["unsubscribe"]["userErrors"]
+    ] == [("INVALID", ["email"])]
