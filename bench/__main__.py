@@ -26,7 +26,12 @@ LOCK = Path("/tmp/bench.lock")  # noqa: S108 - shared by all checkouts on purpos
 HOUSEHOLDS = 250
 PYTHON_SIDES = "audience,raw"
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help=__doc__,
+    pretty_exceptions_enable=False,
+)
 
 
 def _compare_command(scenario: Scenario) -> None:
