@@ -93,6 +93,30 @@ def killed_after(
             problem = error
 
 
+@types.coroutine
+def overtaken_after(
+    steps: int, writer: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]
+) -> Generator[Any, Any, bool]:
+    """Runs the writer until it has got the answers to so many of its awaits, then all
+    of the other, then the rest of the writer. Whether the writer ended before."""
+    problem: BaseException | None = None
+    step = 0
+    while True:
+        if step == steps:
+            yield from other.__await__()
+        try:
+            waiting = writer.send(None) if problem is None else writer.throw(problem)
+        except StopIteration:
+            other.close()
+            return step < steps
+        step += 1
+        try:
+            yield waiting
+            problem = None
+        except BaseException as error:  # noqa: BLE001 - the writer's to handle
+            problem = error
+
+
 def batches(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
     """The numbers in batches."""
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]

@@ -20,6 +20,7 @@ from resolvers.events import (
     events_of_profiles,
     track_events,
 )
+from resolvers.merges import merge_profiles
 from resolvers.metrics import event_counts_by_metric, metrics_by_name
 from resolvers.pages import PageRequest
 from resolvers.profiles import Resolved, profile_by, resolve_profiles
@@ -30,6 +31,7 @@ from tests.resolvers.histories import (
     batches,
     event,
     killed_after,
+    overtaken_after,
     unique_ids,
 )
 
@@ -230,6 +232,49 @@ async def test_a_writer_that_stops_anywhere_is_made_good(db: Database) -> None:
     # Reads of metrics and profiles, journal, events, summaries, end of the journal.
     assert steps >= 5
     assert await db.events.count_documents({}) == 2 + 10 * steps
+
+
+async def test_a_rebuild_between_any_two_steps_of_a_writer(db: Database) -> None:
+    (anna,) = await ids_of(db, ANNA)
+    steps, ended = 0, False
+    while not ended:
+        batch = [event(ANNA, n) for n in range(steps * 10, steps * 10 + 5)]
+        writer = track_events(db, batch, NOW)
+        ended = await overtaken_after(steps, writer, rebuild(db, anna))
+        await assert_exact(db)
+        steps += 1
+
+    assert await db.events.count_documents({}) == 5 * steps
+
+
+async def test_a_writer_between_any_two_steps_of_a_rebuild(db: Database) -> None:
+    (anna,) = await ids_of(db, ANNA)
+    steps, ended = 0, False
+    while not ended:
+        batch = [event(ANNA, n) for n in range(steps * 10, steps * 10 + 5)]
+        writer = track_events(db, batch, NOW)
+        ended = await overtaken_after(steps, rebuild(db, anna), writer)
+        await assert_exact(db)
+        steps += 1
+
+
+async def test_a_merge_between_any_two_steps_of_a_writer(db: Database) -> None:
+    steps, ended = 0, False
+    while not ended:
+        await db.events.delete_many({})
+        await db.profiles.delete_many({})
+        anna, ben = await ids_of(db, ANNA, BEN)
+        await stored(db, *(event(BEN, n) for n in range(3)))
+        batch = [event(Identity(id=str(anna)), n) for n in range(6)]
+        batch += [event(Identity(id=str(ben)), n) for n in range(4, 9)]
+        writer = track_events(db, batch, NOW)
+        ended = await overtaken_after(steps, writer, merge_profiles(db, anna, ben, NOW))
+        if ended:
+            await merge_profiles(db, anna, ben, NOW)
+
+        await assert_exact(db)
+        assert await unique_ids(db) == [f"e{n}" for n in range(9)]
+        steps += 1
 
 
 async def test_a_retry_before_the_recovery_loses_nothing(db: Database) -> None:
