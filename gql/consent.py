@@ -74,8 +74,8 @@ class ConsentChangeConnection(Connection):
     edges: list[ConsentChangeEdge] = plain("edges", description="The page's changes.")
 
 
-def _place(channel: Document) -> tuple[Any, str]:
-    return channel["profile_id"], channel["channel"]
+def _place(channel: Document) -> tuple[Any, Channel]:
+    return channel["profile_id"], Channel(channel["channel"])
 
 
 @strawberry.type(description="What a person has agreed to on one channel.")

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import strawberry
 
 from audience.keys import KeyKind, Viewer
+from audience.tokens import Tokens
 from gql.errors import AccessRefused
 from resolvers.db import Database, Document
 
@@ -44,7 +45,7 @@ class Context:
     user_agent: str | None = None
     origin: str | None = None
     request_id: str = ""
-    tokens: Any = None
+    tokens: Tokens | None = None
     deliver: Deliver = deliver_nothing
     loaders: dict[Any, Any] = field(default_factory=dict)
 

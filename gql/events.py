@@ -19,11 +19,12 @@ from gql.connection import (
     asked_page,
     connection,
 )
-from gql.context import Context, Info
+from gql.context import Context
 from gql.execution import batch, plain
 from gql.ids import Kind, global_id, stored_id
 from gql.metrics import Metric
 from gql.node import Node
+from gql.queries import query
 from gql.scalars import JSON
 from resolvers.db import Document
 from resolvers.events import (
@@ -81,11 +82,12 @@ class Event(Node):
         parents: list[Document], context: Context
     ) -> list[Annotated["Profile", strawberry.lazy("gql.profiles")]]:
         context.require("profiles:read")
-        rows: list[Any] = await profiles_by_id(
+        found = await profiles_by_id(
             context.db, [event["profile_id"] for event in parents]
         )
         gone = NotFound("The profile of this event no longer exists.")
-        return [gone if row is None else row for row in rows]
+        rows: list[Any] = [gone if row is None else row for row in found]
+        return rows
 
 
 @strawberry.type(description="An event on a page.")
@@ -182,21 +184,22 @@ async def _count(
 
 @strawberry.type
 class EventQuery:
-    @strawberry.field(
-        graphql_type=EventConnection,
-        description="Events of everyone, newest first. Needs the scope events:read.",
+    @query(
+        EventConnection,
+        "events:read",
+        description="Events of everyone, newest first.",
     )
+    @staticmethod
     async def events(
-        self,
-        info: Info,
+        context: Context,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
         filter: Filter = None,
     ) -> Document:
-        info.context.require("events:read")
         narrowed = event_filter(filter)
         page = asked_page(first, after, last, before)
-        found = await event_page(info.context.db, page, narrowed)
-        return connection(found, Count(_count, narrowed, None))
+        found = await event_page(context.db, page, narrowed)
+        answer: Document = connection(found, Count(_count, narrowed, None))
+        return answer

@@ -7,13 +7,14 @@ import strawberry
 
 from audience.keys import ADMIN, check_key
 from gql.connection import After, Connection, Count, Edge, First, asked_page, connection
-from gql.context import Context, Info
+from gql.context import Context
 from gql.enums import KeyKind
 from gql.errors import Payload
 from gql.execution import plain
 from gql.ids import Kind, global_id, stored_id
 from gql.mutations import accepted, given, mutation
 from gql.node import Node
+from gql.queries import query
 from resolvers.db import Document
 from resolvers.keys import count_keys, create_key, key_page, revoke_key
 
@@ -75,12 +76,13 @@ async def _count(context: Context, shared: None, ones: Sequence[None]) -> Sequen
 
 @strawberry.type
 class KeyQuery:
-    @strawberry.field(
-        graphql_type=Viewer,
+    @query(
+        Viewer,
         description="The API key in use and its scopes. Needs a secret key.",
     )
-    async def viewer(self, info: Info) -> Document:
-        viewer = info.context.require_secret()
+    @staticmethod
+    async def viewer(context: Context) -> Document:
+        viewer = context.require_key()
         return {
             "id": viewer.id,
             "name": viewer.name,
@@ -89,15 +91,16 @@ class KeyQuery:
             "allowed_origins": list(viewer.allowed_origins),
         }
 
-    @strawberry.field(
-        graphql_type=ApiKeyConnection,
-        description=f"Every API key, the newest first. Needs the scope {ADMIN}.",
+    @query(
+        ApiKeyConnection,
+        ADMIN,
+        description="Every API key, the newest first.",
     )
+    @staticmethod
     async def api_keys(
-        self, info: Info, first: First = None, after: After = None
+        context: Context, first: First = None, after: After = None
     ) -> Document:
-        info.context.require(ADMIN)
-        page = await key_page(info.context.db, asked_page(first, after))
+        page = await key_page(context.db, asked_page(first, after))
         answer: Document = connection(page, Count(_count, None, None))
         return answer
 

@@ -89,7 +89,7 @@ class Limits(AddValidationRules):
             operation = _operation(document, context.operation_name)
             if operation is not None:
                 sizes = _sizes(operation, context.variables or {})
-                schema: GraphQLSchema = context.schema._schema  # type: ignore[attr-defined]
+                schema: GraphQLSchema = context.schema._schema
                 nodes = _nodes_of(schema, document, operation, sizes)
                 if nodes > MAX_NODES:
                     context.pre_execution_errors = [_too_many(nodes, operation)]
@@ -177,11 +177,10 @@ class _Counting:
         if name not in self.known:
             self.known[name] = 0
             fragment = self.fragments.get(name)
-            parent = fragment and self.schema.get_type(
-                fragment.type_condition.name.value
-            )
-            if fragment is not None and parent is not None:
-                self.known[name] = self.nodes(fragment.selection_set, parent)
+            if fragment is not None:
+                parent = self.schema.get_type(fragment.type_condition.name.value)
+                if parent is not None:
+                    self.known[name] = self.nodes(fragment.selection_set, parent)
         return self.known[name]
 
     def _field(self, field: FieldNode, parent: GraphQLNamedType) -> int:

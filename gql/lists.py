@@ -17,11 +17,12 @@ from gql.connection import (
     asked_page,
     connection,
 )
-from gql.context import Context, Info
+from gql.context import Context
 from gql.enums import MembershipSource, OptIn
 from gql.execution import batch, plain
 from gql.ids import Kind, global_id, stored_id
 from gql.node import Node
+from gql.queries import query
 from resolvers.db import Document
 from resolvers.lists import (
     count_lists,
@@ -127,29 +128,29 @@ async def _count_lists(
 
 @strawberry.type
 class ListQuery:
-    @strawberry.field(
-        graphql_type=List | None,
-        description="A list; null when there is none with this id. Needs the scope "
-        "lists:read.",
+    @query(
+        List | None,
+        "lists:read",
+        description="A list; null when there is none with this id.",
     )
+    @staticmethod
     async def list(
-        self,
-        info: Info,
+        context: Context,
         id: Annotated[
             strawberry.ID, strawberry.argument(description="Starts with lst_.")
         ],
     ) -> Document | None:
-        info.context.require("lists:read")
-        (found,) = await lists_by_id(info.context.db, [stored_id(id, Kind.LIST)])
+        (found,) = await lists_by_id(context.db, [stored_id(id, Kind.LIST)])
         return found
 
-    @strawberry.field(
-        graphql_type=ListConnection,
-        description="Every list, by name. Needs the scope lists:read.",
+    @query(
+        ListConnection,
+        "lists:read",
+        description="Every list, by name.",
     )
+    @staticmethod
     async def lists(
-        self,
-        info: Info,
+        context: Context,
         first: First = None,
         after: After = None,
         search: Annotated[
@@ -159,7 +160,6 @@ class ListQuery:
             ),
         ] = None,
     ) -> Document:
-        info.context.require("lists:read")
-        page = await list_page(info.context.db, asked_page(first, after), search=search)
+        page = await list_page(context.db, asked_page(first, after), search=search)
         found: Document = connection(page, Count(_count_lists, search, None))
         return found

@@ -1,14 +1,16 @@
 """Metrics: the kinds of events, such as "Placed Order"."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
 
 from gql.connection import After, Connection, Count, Edge, First, asked_page, connection
-from gql.context import Context, Info
+from gql.context import Context
 from gql.execution import batch, plain
 from gql.ids import Kind, global_id
 from gql.node import Node
+from gql.queries import query
 from resolvers.db import Document
 from resolvers.metrics import count_metrics, event_counts_by_metric, metric_page
 
@@ -56,21 +58,22 @@ class MetricConnection(Connection):
     edges: list[MetricEdge] = plain("edges", description="The page's metrics.")
 
 
-async def _count(context: Context, shared: None, ones: list[None]) -> list[int]:
+async def _count(context: Context, shared: None, ones: Sequence[None]) -> Sequence[int]:
     total = await count_metrics(context.db)
     return [total for _ in ones]
 
 
 @strawberry.type
 class MetricQuery:
-    @strawberry.field(
-        graphql_type=MetricConnection,
-        description="Every metric, in the order of their names. Needs the scope "
-        "events:read.",
+    @query(
+        MetricConnection,
+        "events:read",
+        description="Every metric, in the order of their names.",
     )
+    @staticmethod
     async def metrics(
-        self, info: Info, first: First = None, after: After = None
+        context: Context, first: First = None, after: After = None
     ) -> Document:
-        info.context.require("events:read")
-        page = await metric_page(info.context.db, asked_page(first, after))
-        return connection(page, Count(_count, None, None))
+        page = await metric_page(context.db, asked_page(first, after))
+        answer: Document = connection(page, Count(_count, None, None))
+        return answer

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import strawberry
-from resolvers.segments import segments_by_id
 
 from audience.errors import TooLarge
 from audience.keys import ADMIN
-from gql.context import Context, Info
+from gql.context import Context
 from gql.ids import Kind, read_id
 from gql.node import Node
+from gql.queries import query
 from resolvers.db import Database, Document
 from resolvers.events import events_by_id
 from resolvers.keys import keys_by_id
@@ -20,6 +20,7 @@ from resolvers.lists import lists_by_id
 from resolvers.metrics import metrics_by_id
 from resolvers.pages import MAXIMUM_PAGE
 from resolvers.profiles import profiles_by_id
+from resolvers.segments import segments_by_id
 
 ReadMany = Callable[[Database, Any], Awaitable[Sequence[Document | None]]]
 
@@ -45,30 +46,30 @@ SOURCES: dict[Kind, Source] = {
 
 @strawberry.type
 class NodeQuery:
-    @strawberry.field(
-        graphql_type=Node | None,
+    @query(
+        Node | None,
         description="The object with this id, of whatever kind; null when there is "
         "none. Needs the scope that reads its kind.",
     )
+    @staticmethod
     async def node(
-        self,
-        info: Info,
+        context: Context,
         id: Annotated[
             strawberry.ID,
             strawberry.argument(description="An id as any object of this API has it."),
         ],
     ) -> Document | None:
-        (found,) = await nodes_by_id(info.context, [id])
+        (found,) = await nodes_by_id(context, [id])
         return found
 
-    @strawberry.field(
-        graphql_type=list[Node | None],
+    @query(
+        list[Node | None],
         description="The objects with these ids, in their order; null where there is "
         "none. Needs the scopes that read their kinds.",
     )
+    @staticmethod
     async def nodes(
-        self,
-        info: Info,
+        context: Context,
         ids: Annotated[
             list[strawberry.ID],
             strawberry.argument(description=f"At most {MAXIMUM_PAGE}, of any kinds."),
@@ -78,12 +79,11 @@ class NodeQuery:
             raise TooLarge(
                 f"There are {len(ids)} ids; give at most {MAXIMUM_PAGE}.", ("ids",)
             )
-        return await nodes_by_id(info.context, ids)
+        return await nodes_by_id(context, ids)
 
 
 async def nodes_by_id(context: Context, ids: Sequence[str]) -> list[Document | None]:
     """One slot per id, in order; None for what is unknown, or no id at all."""
-    context.require_secret()
     wanted: dict[Kind, dict[str, Document | None]] = {}
     asked = [read_id(each) for each in ids]
     for one in asked:

@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import strawberry
-from resolvers.segments import filter_stages
 
 from audience.errors import AudienceError
 from audience.identity import Identity, identity
@@ -17,15 +16,17 @@ from gql.connection import (
     asked_page,
     connection,
 )
-from gql.context import Info
+from gql.context import Context
 from gql.enums import expose
 from gql.ids import Kind, stored_id
 from gql.mutations import given
 from gql.profiles import Profile, ProfileConnection, count_of_profiles
+from gql.queries import query
 from gql.segments import SegmentDefinitionInput, definition_of
 from resolvers.db import Document
 from resolvers.pages import Order
 from resolvers.profiles import profile_by, profile_page
+from resolvers.segments import filter_stages
 
 
 @strawberry.input(one_of=True, description="Who is looked for, by one identifier.")
@@ -102,29 +103,28 @@ def looked_up(by: ProfileLookup) -> Identity:
 
 @strawberry.type
 class ProfileQuery:
-    @strawberry.field(
-        graphql_type=Profile | None,
-        description="The profile with this identifier; null when there is none. Needs "
-        "the scope profiles:read.",
+    @query(
+        Profile | None,
+        "profiles:read",
+        description="The profile with this identifier; null when there is none.",
     )
+    @staticmethod
     async def profile(
-        self,
-        info: Info,
+        context: Context,
         by: Annotated[
             ProfileLookup, strawberry.argument(description="Exactly one identifier.")
         ],
     ) -> Document | None:
-        info.context.require("profiles:read")
-        return await profile_by(info.context.db, looked_up(by))
+        return await profile_by(context.db, looked_up(by))
 
-    @strawberry.field(
-        graphql_type=ProfileConnection,
-        description="Profiles, the newest first unless `orderBy` says otherwise. Needs "
-        "the scope profiles:read.",
+    @query(
+        ProfileConnection,
+        "profiles:read",
+        description="Profiles, the newest first unless `orderBy` says otherwise.",
     )
+    @staticmethod
     async def profiles(
-        self,
-        info: Info,
+        context: Context,
         first: First = None,
         after: After = None,
         last: Last = None,
@@ -151,8 +151,6 @@ class ProfileQuery:
             ),
         ] = None,
     ) -> Document:
-        context = info.context
-        context.require("profiles:read")
         page = asked_page(first, after, last, before)
         stages: list[Document] = []
         if filter is not None:

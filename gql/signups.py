@@ -8,6 +8,7 @@ import strawberry
 from audience.consent import evidence
 from audience.keys import SIGN_UP
 from audience.signups import leaving, sign_up
+from audience.tokens import Tokens
 from gql.context import Context
 from gql.enums import Channel, Status
 from gql.errors import Payload
@@ -145,7 +146,7 @@ class SignUpMutation:
             context.db,
             wanted,
             now=context.now(),
-            tokens=context.tokens,
+            tokens=_tokens(context),
             evidence=evidence(context.ip, context.user_agent),
             is_trusted=context.require_key().may("profiles:write"),
         )
@@ -174,7 +175,7 @@ class SignUpMutation:
             context.db,
             input.token,
             now=context.now(),
-            tokens=context.tokens,
+            tokens=_tokens(context),
             evidence=evidence(context.ip, context.user_agent),
         )
         return accepted(status=done.status)
@@ -200,10 +201,16 @@ class SignUpMutation:
             context.db,
             wanted,
             now=context.now(),
-            tokens=context.tokens,
+            tokens=_tokens(context),
             evidence=evidence(context.ip, context.user_agent),
         )
         return accepted()
+
+
+def _tokens(context: Context) -> Tokens:
+    if context.tokens is None:
+        raise RuntimeError("Nothing is set up to sign links with.")
+    return context.tokens
 
 
 def _person(input: SubscribeInput) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def literal(of: GraphQLInputType) -> str:
     if isinstance(of, GraphQLList):
         return f"[{literal(of.of_type)}]"
     if isinstance(of, GraphQLEnumType):
-        return next(iter(of.values))
+        value: str = next(iter(of.values))
+        return value
     if isinstance(of, GraphQLInputObjectType):
         wanted = {
             name: field.type
