@@ -5,7 +5,7 @@ import hmac
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from audience.consent import Channel, can_receive
 from resolvers.consent import state_of
 from resolvers.db import Database, Document, Driver, aggregate, close, connect, find
+from server.seeds.household import PLACED_ORDER
 
 Answer = Callable[[Database, Document], Awaitable[Document]]
 
@@ -220,7 +221,47 @@ async def lookup(db: Database, variables: Document) -> Document:
 
 
 async def segment(db: Database, variables: Document) -> Document:
-    raise NotImplementedError
+    stored = ObjectId(variables["id"].removeprefix("seg_"))
+    (found,) = await find(db.segments, {"_id": stored}, {"name": 1})
+    (orders,) = await find(db.metrics, {"name": PLACED_ORDER}, {"key": 1})
+    # Ordered in the last year, but not in the last 60 days.
+    last = f"summary.{orders['key']}.l"
+    now = datetime.now(UTC)
+    since, until = now - timedelta(days=365), now - timedelta(days=60)
+    match = {last: {"$gte": since, "$lt": until}}
+    rows = await find(db.profiles, match, {"email": 1}, {"_id": 1}, 51)
+    members = rows[:50]
+    ids = [member["_id"] for member in members]
+    events = await _events(db, ids, {"metric_id": orders["_id"]}, 2, _EVENT)
+    return {
+        "segment": {
+            "id": variables["id"],
+            "name": found["name"],
+            "members": {
+                "edges": [
+                    {
+                        "node": {
+                            "id": f"prf_{member['_id']}",
+                            "email": member.get("email"),
+                            "events": {
+                                "edges": [
+                                    {
+                                        "node": {
+                                            "id": f"evt_{event['_id']}",
+                                            "timestamp": _time(event["timestamp"]),
+                                            "value": event.get("value"),
+                                        }
+                                    }
+                                    for event in events[member["_id"]][:1]
+                                ]
+                            },
+                        }
+                    }
+                    for member in members
+                ]
+            },
+        }
+    }
 
 
 async def _events(
