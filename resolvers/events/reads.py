@@ -6,7 +6,6 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from resolvers.branches import MAX_BRANCHES, united
 from resolvers.db import Database, Document, aggregate, find
 from resolvers.ids import object_id
 from resolvers.pages import (
@@ -76,18 +75,29 @@ async def events_of_profiles(
     wanted = [object_id(one) for one in profile_ids]
     narrowed = both(await _match(db, filter), keyset_filter(NEWEST_FIRST, page))
     found: dict[ObjectId, list[Document]] = {one: [] for one in wanted}
-    distinct = list(found)
-    for start in range(0, len(distinct), MAX_BRANCHES):
-        branches: list[list[Document]] = [
-            [
-                {"$match": {"profile_id": profile_id, **narrowed}},
-                {"$sort": sort_of(NEWEST_FIRST, page)},
-                {"$limit": page.size + 1},
-            ]
-            for profile_id in distinct[start : start + MAX_BRANCHES]
-        ]
-        for event in await aggregate(db.events, united(db.events.name, branches)):
-            found[event["profile_id"]].append(event)
+    # Unwound at once, so that no document ever holds all events of a page.
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$in": list(found)}}},
+        {"$project": {"_id": 1}},
+        {
+            "$lookup": {
+                "from": db.events.name,
+                "localField": "_id",
+                "foreignField": "profile_id",
+                "pipeline": [
+                    {"$match": narrowed},
+                    {"$sort": sort_of(NEWEST_FIRST, page)},
+                    {"$limit": page.size + 1},
+                ],
+                "as": "event",
+            }
+        },
+        {"$unwind": "$event"},
+        {"$replaceRoot": {"newRoot": "$event"}},
+    ]
+    most = len(found) * (page.size + 1) + 1
+    for event in await aggregate(db.profiles, pipeline, batch_size=most):
+        found[event["profile_id"]].append(event)
     return [page_of(found[one], NEWEST_FIRST, page, (one, filter)) for one in wanted]
 
 
