@@ -1,0 +1,116 @@
+"""Generated operations by both executors: `python -m tests.gql.execution.differential`.
+
+Every answer must be the same JSON text: data with its key order, errors in their order
+with messages, paths, locations and extensions.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from gql.execution import CompiledExecutor, plans_of
+from tests.gql.execution.generated import Asking, Context, World
+
+OPERATIONS_PER_WORLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    seed: int
+    number: int
+    document: str
+    variables: dict[str, Any]
+    expected: str
+    found: str
+
+
+async def compare_worlds(
+    cases: int, first_seed: int = 0
+) -> tuple[list[Difference], Counter[str]]:
+    """The differences found in `cases` operations, and what the operations were."""
+    differences: list[Difference] = []
+    tally: Counter[str] = Counter()
+    seed = first_seed
+    while tally["operations"] < cases and len(differences) < 10:
+        world = World(seed)
+        schema = world.schema(execution_context_class=CompiledExecutor)
+        plans = plans_of(schema._schema)
+        for number in range(OPERATIONS_PER_WORLD):
+            document, variables = Asking(world, number).operation()
+            contexts = Context(compiled=False), Context(compiled=True)
+            results = [
+                await schema.execute(document, variables, context_value=it)
+                for it in contexts
+            ]
+            expected, found = (as_text(it, world.suspends) for it in results)
+            if expected == found:
+                expected, found = _reads(*contexts, document)
+            errors = results[0].errors or []
+            helped = plans.handed_over + plans.uncovered - tally["helped"]
+            tally["helped"] += helped
+            if helped and not errors and not world.oddities:
+                found = "handed to graphql-core without need"
+            if expected != found:
+                differences.append(
+                    Difference(seed, number, document, variables, expected, found)
+                )
+            tally["operations"] += 1
+            tally["refused"] += any(it.path is None for it in errors)
+            tally["with errors"] += bool(errors)
+            tally["with data"] += bool(results[0].data)
+            tally["mutations"] += document.startswith("mutation")
+        tally["executed by plan"] += plans.executed
+        tally["handed to graphql-core"] += plans.handed_over
+        tally["not covered"] += plans.uncovered
+        tally["schemas"] += 1
+        tally["helped"] = 0
+        seed += 1
+    return differences, tally
+
+
+def as_text(result: Any, suspends: bool) -> str:
+    """The answer as text. Where reads suspend, which of several errors comes first
+    is a matter of timing; then only that there are errors is compared."""
+    errors: Any = [it.formatted for it in result.errors or ()]
+    if suspends:
+        errors = bool(errors)
+    return json.dumps({"data": result.data, "errors": errors}, default=repr)
+
+
+def _reads(plain: Context, compiled: Context, document: str) -> tuple[str, str]:
+    """Both executors' mutations in order, and what the compiled one read twice."""
+    expected, found = (
+        [it for it in context.calls if it[0].startswith("mutation")]
+        for context in (plain, compiled)
+    )
+    asked = Counter(
+        (column, rest, key) for column, keys, rest in compiled.asked for key in keys
+    )
+    again = [what for what, count in asked.items() if count > 1]
+    if document.startswith("mutation"):  # its root fields share nothing
+        again = []
+    return repr((expected, [])), repr((found, again))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the first schema")
+    given = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    differences, tally = asyncio.run(compare_worlds(given.cases, given.seed))
+    for it in differences:
+        print(f"--- schema {it.seed}, operation {it.number}, {it.variables}")  # noqa: T201
+        print(it.document, it.expected, it.found, sep="\n")  # noqa: T201
+    for what, count in tally.items():
+        print(f"{what:26} {count:>8,}")  # noqa: T201
+    print(f"{'differences':26} {len(differences):>8,}")  # noqa: T201
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
