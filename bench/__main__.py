@@ -16,6 +16,7 @@ from bench.compare import compare, show, table
 from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
 from bench.journey_segments import compare_segments
 from bench.load import BenchFailed, check_wrk
+from bench.profile import profile as run_profile
 from bench.scenarios import SCENARIOS, Facts, Scenario
 from bench.sides import NODE, SIDES
 from resolvers.db import close, connect
@@ -81,6 +82,29 @@ def _compare_command(scenario: Scenario) -> None:
 
 for _scenario in SCENARIOS.values():
     _compare_command(_scenario)
+
+
+@cli.command()
+def profile(
+    scenario: Annotated[str, typer.Argument(help=f"One of {', '.join(SCENARIOS)}.")],
+    driver: Annotated[str, typer.Option(help="motor or pymongo.")] = "pymongo",
+) -> None:
+    """Show where the server's time goes in a scenario."""
+    if scenario not in SCENARIOS or SCENARIOS[scenario].changes_data:
+        raise BenchFailed(f"There is no scenario {scenario} that can be profiled.")
+    key = f"sk_{secrets.token_hex(20)}"
+    with alone(), kept_mongod() as kept:
+        facts = asyncio.run(_facts(kept.uri))
+        asyncio.run(
+            run_profile(
+                SCENARIOS[scenario],
+                facts,
+                uri=kept.uri,
+                database="bench",
+                key=key,
+                driver=driver,
+            )
+        )
 
 
 @cli.command()
