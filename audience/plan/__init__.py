@@ -1,4 +1,4 @@
-"""What a definition asks as of an instant: facts about a profile, joined by all and any.
+"""What a definition asks as of an instant: facts about a profile, and how they combine.
 
 Times are absolute, references resolved, negation sits on the facts. The stages that
 ask a database are made of it elsewhere.

@@ -1,6 +1,5 @@
 """What a definition depends on: whose change can change its members."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audience.conditions.tree import (
@@ -12,7 +11,6 @@ from audience.conditions.tree import (
     InTheNext,
     ListCondition,
     MetricRef,
-    Nested,
     PropertyCondition,
     PropertyFilter,
     RegionCondition,
@@ -20,6 +18,7 @@ from audience.conditions.tree import (
     SequenceCondition,
     Timeframe,
 )
+from audience.conditions.walking import conditions_of
 from audience.plan.windows import is_relative
 
 
@@ -44,7 +43,7 @@ def dependencies_of(definition: Definition) -> Dependencies:
     channels: set[str] = set()
     segments: set[str] = set()
     time = False
-    for condition in conditions_of(definition):
+    for _, condition in conditions_of(definition):
         time |= _moves(condition)
         match condition:
             case EventCondition(metric=metric):
@@ -69,16 +68,6 @@ def dependencies_of(definition: Definition) -> Dependencies:
         frozenset(segments),
         time,
     )
-
-
-def conditions_of(definition: Definition) -> Iterator[Condition]:
-    """Every condition, nested ones included; of `all` and `not` their inner ones."""
-    for group in definition.groups:
-        for condition in group.any_of:
-            if isinstance(condition, Nested):
-                yield from conditions_of(condition.definition)
-            else:
-                yield condition
 
 
 def _moves(condition: Condition) -> bool:

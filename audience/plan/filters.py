@@ -1,7 +1,6 @@
 """What filters ask of the fields of a profile or an event, a missing value included."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime, tzinfo
 
 from audience.conditions.paths import Place, event_place, profile_place
 from audience.conditions.tree import (
@@ -62,24 +61,22 @@ _TEXT: dict[TextOperator, tuple[TextKind, bool]] = {
 }
 
 
-def profile_filter(filter: PropertyFilter, now: datetime, zone: ZoneInfo) -> Node:
+def profile_filter(filter: PropertyFilter, now: datetime, zone: tzinfo) -> Node:
     """What the filter asks of a profile."""
     return _filter(filter, profile_place(filter.path), now, zone)
 
 
-def event_filter(filter: PropertyFilter, now: datetime, zone: ZoneInfo) -> Node:
+def event_filter(filter: PropertyFilter, now: datetime, zone: tzinfo) -> Node:
     """What the filter asks of an event."""
     return _filter(filter, event_place(filter.path), now, zone)
 
 
-def date_test(timeframe: Timeframe, now: datetime, zone: ZoneInfo) -> DateTest:
+def date_test(timeframe: Timeframe, now: datetime, zone: tzinfo) -> DateTest:
     """A time in the timeframe."""
     return _in_window(window_of(timeframe, now, zone), zone)
 
 
-def _filter(
-    filter: PropertyFilter, place: Place, now: datetime, zone: ZoneInfo
-) -> Node:
+def _filter(filter: PropertyFilter, place: Place, now: datetime, zone: tzinfo) -> Node:
     test, opposite = _test(filter, now, zone)
     answer: Node = Leaf(FieldFact(place.parts, test, place.is_custom), not opposite)
     if filter.when_missing in (None, opposite):
@@ -90,7 +87,7 @@ def _filter(
     return every((answer, Leaf(present)))
 
 
-def _test(filter: PropertyFilter, now: datetime, zone: ZoneInfo) -> tuple[Test, bool]:
+def _test(filter: PropertyFilter, now: datetime, zone: tzinfo) -> tuple[Test, bool]:
     """The test, and whether the comparison is its opposite."""
     match filter.comparison:
         case Exists(wanted=wanted):
@@ -111,7 +108,7 @@ def _test(filter: PropertyFilter, now: datetime, zone: ZoneInfo) -> tuple[Test, 
             return _items(comparison)
         case Anniversary() as anniversary:
             days = anniversary_days(anniversary, now, zone)
-            return AnniversaryTest(days, zone.key), False
+            return AnniversaryTest(days, str(zone)), False
         case timeframe:
             return _in_window(window_of(timeframe, now, zone), zone), False
 
@@ -135,5 +132,5 @@ def _item(value: Scalar) -> Item:
     return Item("number", value)
 
 
-def _in_window(window: Window, zone: ZoneInfo) -> DateTest:
+def _in_window(window: Window, zone: tzinfo) -> DateTest:
     return DateTest(window, days_of(window, zone))

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
 from audience.conditions.paths import event_place
 from audience.conditions.tree import (
@@ -59,7 +58,7 @@ class References:
 
 
 def plan(
-    definition: Definition, *, now: datetime, zone: ZoneInfo, references: References
+    definition: Definition, *, now: datetime, zone: tzinfo, references: References
 ) -> Node:
     """What the definition asks, as of `now`, days being those of `zone`."""
     moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -69,7 +68,7 @@ def plan(
 @dataclass(frozen=True, slots=True)
 class _Planning:
     now: datetime
-    zone: ZoneInfo
+    zone: tzinfo
     references: References
 
     def definition(self, definition: Definition) -> Node:
@@ -185,5 +184,5 @@ class _Planning:
                 first.metric, window, first.where, Measure.COUNT, None, ever
             )
         else:
-            fact = SequenceFact(tuple(steps), window, condition.within, self.zone.key)
+            fact = SequenceFact(tuple(steps), window, condition.within, str(self.zone))
         return Leaf(fact, condition.is_completed)

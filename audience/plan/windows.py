@@ -9,8 +9,7 @@ twice the first is meant.
 
 from calendar import isleap, monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from audience.conditions.tree import (
     After,
@@ -49,9 +48,7 @@ class Days:
 DayRange = tuple[str, str]  # "02-20" to "03-05", both included, never over new year
 
 
-def window_of(
-    timeframe: Timeframe | InTheNext, now: datetime, zone: ZoneInfo
-) -> Window:
+def window_of(timeframe: Timeframe | InTheNext, now: datetime, zone: tzinfo) -> Window:
     """When the timeframe is, as of `now`."""
     match timeframe:
         case InTheLast(span=span):
@@ -80,7 +77,7 @@ def is_relative(timeframe: Timeframe | InTheNext) -> bool:
     )
 
 
-def moved(moment: datetime, span: Span, direction: int, zone: ZoneInfo) -> datetime:
+def moved(moment: datetime, span: Span, direction: int, zone: tzinfo) -> datetime:
     """`moment` one span later, or with -1 earlier."""
     amount = span.amount * direction
     if amount == 0:
@@ -112,18 +109,18 @@ def moved_day(day: date, span: Span, direction: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: tzinfo) -> datetime:
     """When the day begins."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def days_of(window: Window, zone: ZoneInfo) -> Days:
+def days_of(window: Window, zone: tzinfo) -> Days:
     """The days that count as lying in the window."""
     return Days(_first_day(window.start, zone), _first_day(window.end, zone))
 
 
 def anniversary_days(
-    anniversary: Anniversary, now: datetime, zone: ZoneInfo
+    anniversary: Anniversary, now: datetime, zone: tzinfo
 ) -> tuple[DayRange, ...]:
     """The days of the year whose anniversary is meant; 29 February is kept on the
     28th in years that do not have it."""
@@ -148,7 +145,7 @@ def anniversary_days(
     return _runs(found)
 
 
-def _first_day(moment: datetime | None, zone: ZoneInfo) -> date | None:
+def _first_day(moment: datetime | None, zone: tzinfo) -> date | None:
     """The first day that begins at or after `moment`."""
     if moment is None:
         return None

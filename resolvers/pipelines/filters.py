@@ -1,0 +1,56 @@
+"""Nodes of a plan as filters on one document."""
+
+from collections.abc import Callable
+
+from bson import ObjectId
+
+from audience.plan.tree import (
+    Always,
+    Every,
+    Fact,
+    FieldFact,
+    Leaf,
+    ListFact,
+    Node,
+    SampleFact,
+    Some,
+)
+from resolvers.db import Document
+from resolvers.pipelines.dates import window_operators
+from resolvers.pipelines.fields import field_filter
+from resolvers.pipelines.samples import sample_filter
+
+NOBODY: Document = {"_id": {"$in": []}}
+
+
+def fact_filter(fact: Fact) -> Document:
+    """The filter for a fact that one document tells."""
+    match fact:
+        case FieldFact():
+            return field_filter(fact)
+        case ListFact():
+            return _member(fact)
+        case SampleFact():
+            return sample_filter(fact)
+    raise TypeError(f"{type(fact).__name__} is not told by one document")
+
+
+def filter_of(node: Node, read: Callable[[Fact], Document] = fact_filter) -> Document:
+    """The node as a filter, its facts as `read` writes them."""
+    match node:
+        case Always(holds=holds):
+            return {} if holds else NOBODY
+        case Leaf(fact=fact, holds=holds):
+            return read(fact) if holds else {"$nor": [read(fact)]}
+        case Every(parts=parts):
+            return {"$and": [filter_of(part, read) for part in parts]}
+        case Some(parts=parts):
+            return {"$or": [filter_of(part, read) for part in parts]}
+
+
+def _member(fact: ListFact) -> Document:
+    list_id = ObjectId(fact.list_id)
+    joined = window_operators(fact.joined)
+    if not joined:
+        return {"lists.list_id": list_id}
+    return {"lists": {"$elemMatch": {"list_id": list_id, "joined_at": joined}}}

@@ -1,0 +1,273 @@
+"""Whole pipelines on the profiles that yield the ids of a plan's members.
+
+Every strategy gives the same members:
+
+- MATCH: one filter, when the profile documents tell everything.
+- FLAGS: the candidates, and the sets of profiles that the events give, joined by
+  `$unionWith`; grouped by profile, each set becomes a flag, and one filter over the
+  flags decides, so that "not in the set" holds for people without any event.
+- SETS: the same without reading all candidates, driven by sets that everyone in the
+  segment is in; the profiles are looked up at the end.
+- CANDIDATES: the events of each candidate are looked up.
+
+All of them run on a sharded cluster: `$unionWith`, `$group` and `$lookup` may read
+sharded collections, and nothing is written.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from audience.plan.tree import (
+    EVERYONE,
+    EventFact,
+    Every,
+    Fact,
+    Leaf,
+    Node,
+    Some,
+    every,
+    facts_of,
+    some,
+)
+from resolvers.db import Document
+from resolvers.pipelines.events import event_stages, summary_filter
+from resolvers.pipelines.filters import NOBODY, fact_filter, filter_of
+
+_FLAG = {"$literal": True}
+
+
+class Strategy(StrEnum):
+    """How the members are found."""
+
+    MATCH = "MATCH"
+    FLAGS = "FLAGS"
+    SETS = "SETS"
+    CANDIDATES = "CANDIDATES"
+
+
+class Unsuitable(Exception):
+    """The plan cannot be answered in the way that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A plan as stages on the profiles that yield `_id` and nothing else.
+
+    `match` is given when it says everything by itself; otherwise `narrowed` is the
+    part of it that the profile documents tell.
+    """
+
+    strategy: Strategy
+    stages: list[Document]
+    match: Document | None
+    narrowed: Document
+
+
+def question(
+    node: Node, strategy: Strategy | None = None, *, use_summaries: bool = True
+) -> Question:
+    """The plan as a pipeline; Unsuitable when `strategy` cannot answer it."""
+    told = _Told(use_summaries)
+    if told.by_document(node):
+        match = told.filter(node)
+        if strategy in (None, Strategy.MATCH):
+            stages = [*_matching(match), {"$project": {"_id": 1}}]
+            return Question(Strategy.MATCH, stages, match, match)
+    elif strategy is Strategy.MATCH:
+        raise Unsuitable("The events have to be read.")
+    parts = node.parts if isinstance(node, Every) else (node,)
+    narrow = every(part for part in parts if told.by_document(part))
+    rest = every(part for part in parts if not told.by_document(part))
+    stages = _STAGES[strategy or Strategy.FLAGS](told, narrow, rest)
+    chosen = strategy or Strategy.FLAGS
+    return Question(chosen, stages, None, told.filter(narrow))
+
+
+def suits(node: Node, strategy: Strategy, *, use_summaries: bool = True) -> bool:
+    """Whether the plan can be answered in this way."""
+    try:
+        question(node, strategy, use_summaries=use_summaries)
+    except Unsuitable:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one profile document tells by itself, and how it is asked."""
+
+    use_summaries: bool
+
+    def fact(self, fact: Fact) -> Document | None:
+        if isinstance(fact, EventFact):
+            return summary_filter(fact) if self.use_summaries else None
+        return fact_filter(fact)
+
+    def by_document(self, node: Node) -> bool:
+        return all(self.fact(fact) is not None for fact in facts_of(node))
+
+    def filter(self, node: Node) -> Document:
+        return filter_of(node, lambda fact: self.fact(fact) or NOBODY)
+
+
+def _flags(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+    rest = _gathered(told, rest)
+    names: dict[Node, str] = {}
+    decision = _decision(told, rest, names)
+    candidates = {"$project": {"_id": 1, "p": _FLAG}}
+    stages = [*_matching(told.filter(narrow)), candidates]
+    stages += [_union(told, node, name) for node, name in names.items()]
+    stages.append(_by_profile(["p", *names.values()]))
+    stages.append({"$match": {"$and": [{"p": True}, decision]}})
+    return [*stages, {"$project": {"_id": 1}}]
+
+
+def _sets(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+    driving = [
+        part
+        for part in (rest.parts if isinstance(rest, Every) else (rest,))
+        if _is_positive(told, part)
+    ]
+    if not driving:
+        raise Unsuitable("There is no set that everyone in the segment is in.")
+    names: dict[Node, str] = {}
+    decision = _decision(told, rest, names, inline=True)
+    relaxed = _relaxed(told, rest)
+    possible = _decision(told, relaxed, names)
+    stages: list[Document] = [{"$match": NOBODY}]
+    stages += [_union(told, node, name) for node, name in names.items()]
+    stages.append(_by_profile(list(names.values())))
+    stages.append({"$match": possible})
+    look_up = {
+        "from": "profiles",
+        "localField": "_id",
+        "foreignField": "_id",
+        "pipeline": _matching(told.filter(narrow)),
+        "as": "profile",
+    }
+    stages += [{"$lookup": look_up}, {"$match": {"profile": {"$ne": []}}}]
+    if relaxed != rest:
+        flags = {name: f"${name}" for name in names.values()}
+        merged = {"$mergeObjects": [{"$first": "$profile"}, flags]}
+        stages.append({"$replaceRoot": {"newRoot": merged}})
+        stages.append({"$match": decision})
+    return [*stages, {"$project": {"_id": 1}}]
+
+
+def _candidates(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+    names: dict[Node, str] = {}
+    decision = _decision(told, rest, names, inline=True, flag={"$ne": []})
+    stages = _matching(told.filter(narrow))
+    for node, name in names.items():
+        found = [*_set_stages(told, node), {"$limit": 1}, {"$project": {"_id": 1}}]
+        look_up = {
+            "from": "events",
+            "localField": "_id",
+            "foreignField": "profile_id",
+            "pipeline": found,
+            "as": name,
+        }
+        stages.append({"$lookup": look_up})
+    return [*stages, {"$match": decision}, {"$project": {"_id": 1}}]
+
+
+_STAGES = {
+    Strategy.MATCH: _flags,
+    Strategy.FLAGS: _flags,
+    Strategy.SETS: _sets,
+    Strategy.CANDIDATES: _candidates,
+}
+
+
+def _matching(match: Document) -> list[Document]:
+    return [{"$match": match}] if match else []
+
+
+def _decision(
+    told: _Told,
+    node: Node,
+    names: dict[Node, str],
+    *,
+    inline: bool = False,
+    flag: Document | bool = True,
+) -> Document:
+    """The node as a filter over flags, whose names are noted in `names`; `inline`:
+    what the profile tells stands in it directly."""
+    if told.by_document(node) and (inline or node == EVERYONE):
+        return told.filter(node)
+    match node:
+        case Every(parts=parts) if not told.by_document(node):
+            inner = [
+                _decision(told, it, names, inline=inline, flag=flag) for it in parts
+            ]
+            return {"$and": inner}
+        case Some(parts=parts) if not told.by_document(node):
+            inner = [
+                _decision(told, it, names, inline=inline, flag=flag) for it in parts
+            ]
+            return {"$or": inner}
+        case Leaf(fact=fact, holds=holds) if not told.by_document(node):
+            name = names.setdefault(Leaf(fact), f"_s{len(names)}")
+            return {name: flag} if holds else {"$nor": [{name: flag}]}
+    name = names.setdefault(node, f"_s{len(names)}")
+    return {name: flag}
+
+
+def _gathered(told: _Told, node: Node) -> Node:
+    """The same with the parts that the profile tells joined into one."""
+    if not isinstance(node, Every | Some) or told.by_document(node):
+        return node
+    kind, join = (Every, every) if isinstance(node, Every) else (Some, some)
+    pure = tuple(part for part in node.parts if told.by_document(part))
+    others = tuple(
+        _gathered(told, part) for part in node.parts if not told.by_document(part)
+    )
+    if len(pure) < 2:
+        return kind((*pure, *others))
+    return kind((join(pure), *others))
+
+
+def _relaxed(told: _Told, node: Node) -> Node:
+    """What holds of everyone of whom the node holds, and only events tell."""
+    if told.by_document(node):
+        return EVERYONE
+    match node:
+        case Every(parts=parts):
+            return every(_relaxed(told, part) for part in parts)
+        case Some(parts=parts):
+            return some(_relaxed(told, part) for part in parts)
+    return node
+
+
+def _is_positive(told: _Told, node: Node) -> bool:
+    """Whether everyone of whom it holds is in one of the sets of events."""
+    if told.by_document(node):
+        return False
+    match node:
+        case Leaf(holds=holds):
+            return holds
+        case Every(parts=parts):
+            return any(_is_positive(told, part) for part in parts)
+        case Some(parts=parts):
+            return all(_is_positive(told, part) for part in parts)
+    return False
+
+
+def _union(told: _Told, node: Node, name: str) -> Document:
+    flag = {"$project": {"_id": 1, name: _FLAG}}
+    if told.by_document(node):
+        pipeline = [*_matching(told.filter(node)), flag]
+        return {"$unionWith": {"coll": "profiles", "pipeline": pipeline}}
+    return {
+        "$unionWith": {"coll": "events", "pipeline": [*_set_stages(told, node), flag]}
+    }
+
+
+def _set_stages(told: _Told, node: Node) -> list[Document]:
+    if isinstance(node, Leaf) and isinstance(node.fact, EventFact):
+        return event_stages(node.fact)
+    raise Unsuitable(f"{type(node).__name__} is no set of profiles.")
+
+
+def _by_profile(names: list[str]) -> Document:
+    return {"$group": {"_id": "$_id"} | {name: {"$max": f"${name}"} for name in names}}

@@ -1,0 +1,40 @@
+"""Segments: the stored ones, and who is in them."""
+
+from resolvers.segments.questions import (
+    Preview,
+    extended_json,
+    filter_stages,
+    preview,
+    segment_members,
+    segment_questions,
+    segment_sizes,
+)
+from resolvers.segments.records import (
+    count_segments,
+    create_segment,
+    delete_segment,
+    dependants,
+    segment_page,
+    segments_by_id,
+    update_segment,
+)
+from resolvers.segments.references import check_references, references_of
+
+__all__ = [
+    "Preview",
+    "check_references",
+    "count_segments",
+    "create_segment",
+    "delete_segment",
+    "dependants",
+    "extended_json",
+    "filter_stages",
+    "preview",
+    "references_of",
+    "segment_members",
+    "segment_page",
+    "segment_questions",
+    "segment_sizes",
+    "segments_by_id",
+    "update_segment",
+]

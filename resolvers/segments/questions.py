@@ -1,0 +1,200 @@
+"""Who is in a segment: counts, pages of members, and the filter for other reads."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from bson import json_util
+
+from audience.conditions import Definition, parse
+from audience.consent import Channel, Status
+from audience.plan import Node, References, plan
+from resolvers.branches import united
+from resolvers.db import Database, Document, aggregate
+from resolvers.pages import (
+    Order,
+    Page,
+    PageRequest,
+    keyset_filter,
+    page_of,
+    sort_of,
+)
+from resolvers.pipelines import Question, question
+from resolvers.segments.references import check_references, references_of
+
+BY_ID = Order("_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A definition as a question that is ready to be asked."""
+
+    asked: Question
+
+    async def count(self, db: Database) -> int:
+        """How many people there are."""
+        (row,) = await _counts(db, [self.asked])
+        return row
+
+    async def page(self, db: Database, page: PageRequest) -> Page:
+        """A page of profiles, in the order in which they became known."""
+        (found,) = await _pages(db, [self.asked], page)
+        return found
+
+    async def reachable(self, db: Database) -> dict[Channel, int]:
+        """How many of them can receive marketing on each channel."""
+        return await _reachable(db, self.asked)
+
+    @property
+    def pipeline(self) -> list[Any]:
+        """The stages on the profiles, as MongoDB Extended JSON."""
+        return extended_json(self.asked.stages)
+
+
+async def preview(
+    db: Database,
+    definition: Definition,
+    now: datetime,
+    zone: tzinfo = UTC,
+    path: tuple[str, ...] = ("definition",),
+) -> Preview:
+    """The definition, checked; AudienceError with each reference to something that
+    does not exist."""
+    await check_references(db, definition, path)
+    references = await references_of(db, definition)
+    return Preview(_question(definition, now, zone, references))
+
+
+async def filter_stages(
+    db: Database,
+    definition: Definition,
+    now: datetime,
+    zone: tzinfo = UTC,
+    path: tuple[str, ...] = ("filter",),
+) -> list[Document]:
+    """Stages to begin a pipeline on the profiles with: they yield the profiles that
+    the definition means, whole."""
+    found = await preview(db, definition, now, zone, path)
+    if found.asked.match is not None:
+        return [{"$match": found.asked.match}]
+    return [*found.asked.stages, *_WHOLE]
+
+
+async def segment_questions(
+    db: Database, segments: Sequence[Document], now: datetime, zone: tzinfo = UTC
+) -> list[Question]:
+    """The stored segments as questions, one each."""
+    definitions = [parse(segment["definition"]) for segment in segments]
+    references = await references_of(db, *definitions)
+    return [_question(each, now, zone, references) for each in definitions]
+
+
+async def segment_members(
+    db: Database,
+    segments: Sequence[Document],
+    page: PageRequest,
+    now: datetime,
+    zone: tzinfo = UTC,
+) -> list[Page]:
+    """A page of members for each segment, all in one command."""
+    questions = await segment_questions(db, segments, now, zone)
+    return await _pages(db, questions, page)
+
+
+async def segment_sizes(
+    db: Database, segments: Sequence[Document], now: datetime, zone: tzinfo = UTC
+) -> list[int]:
+    """The number of members of each segment, all in one command."""
+    return await _counts(db, await segment_questions(db, segments, now, zone))
+
+
+def extended_json(stages: Sequence[Document]) -> list[Any]:
+    """Stages as they can be pasted into MongoDB's own tools."""
+    text = json_util.dumps(stages, json_options=json_util.RELAXED_JSON_OPTIONS)
+    read: list[Any] = json.loads(text)
+    return read
+
+
+def _question(
+    definition: Definition, now: datetime, zone: tzinfo, references: References
+) -> Question:
+    node: Node = plan(definition, now=now, zone=zone, references=references)
+    return question(node)
+
+
+async def _counts(db: Database, questions: Sequence[Question]) -> list[int]:
+    if not questions:
+        return []
+    branches = [
+        [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
+        for number, it in enumerate(questions)
+    ]
+    rows = await aggregate(db.profiles, united("profiles", branches))
+    found = {row["_id"]: int(row["n"]) for row in rows}
+    return [found.get(number, 0) for number in range(len(questions))]
+
+
+async def _pages(
+    db: Database, questions: Sequence[Question], page: PageRequest
+) -> list[Page]:
+    if not questions:
+        return []
+    beyond = keyset_filter(BY_ID, page)
+    branches = [
+        [*_page_stages(it, page, beyond), {"$addFields": {"_branch": number}}]
+        for number, it in enumerate(questions)
+    ]
+    rows = await aggregate(db.profiles, united("profiles", branches))
+    found: list[list[Document]] = [[] for _ in questions]
+    for row in rows:
+        found[row.pop("_branch")].append(row)
+    return [
+        page_of(each, BY_ID, page, scope=it)
+        for each, it in zip(found, questions, strict=True)
+    ]
+
+
+def _page_stages(
+    asked: Question, page: PageRequest, beyond: Document
+) -> list[Document]:
+    stages: list[Document]
+    if asked.match is not None:
+        stages = [{"$match": it} for it in (asked.match, beyond) if it]
+    else:
+        stages = [*asked.stages, *([{"$match": beyond}] if beyond else [])]
+    stages += [{"$sort": sort_of(BY_ID, page)}, {"$limit": page.size + 1}]
+    return stages if asked.match is not None else [*stages, *_WHOLE]
+
+
+_WHOLE: list[Document] = [
+    {
+        "$lookup": {
+            "from": "profiles",
+            "localField": "_id",
+            "foreignField": "_id",
+            "as": "profile",
+        }
+    },
+    {"$unwind": "$profile"},
+    {"$replaceRoot": {"newRoot": "$profile"}},
+]
+
+
+async def _reachable(db: Database, asked: Question) -> dict[Channel, int]:
+    if asked.match is not None:
+        stages = [{"$match": asked.match}]
+    else:
+        stages = [*asked.stages, *_WHOLE]
+    counts: Document = {"_id": None}
+    for channel in Channel:
+        state = f"$consent.{channel.lower()}"
+        able = [
+            {"$eq": [f"{state}.status", Status.SUBSCRIBED.value]},
+            {"$lte": [f"{state}.suppression.reason", None]},
+        ]
+        counts[channel.value] = {"$sum": {"$cond": [{"$and": able}, 1, 0]}}
+    rows = await aggregate(db.profiles, [*stages, {"$group": counts}])
+    found = rows[0] if rows else {}
+    return {channel: int(found.get(channel.value, 0)) for channel in Channel}

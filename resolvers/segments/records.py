@@ -1,0 +1,202 @@
+"""The stored segments: their names and definitions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from audience.conditions import Definition, parse, to_json
+from audience.errors import LimitReached, NotAllowed, NotFound, Taken
+from audience.lists import check_name, name_key
+from resolvers.db import Database, Document, Session, find, transaction
+from resolvers.ids import object_id
+from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.segments.references import (
+    check_references,
+    read_id,
+    referred_segments,
+    segment_ids_of,
+)
+
+MAX_SEGMENTS = 1_000
+BY_NAME = Order("name_key")
+
+
+async def segments_by_id(
+    db: Database, ids: Sequence[str | ObjectId]
+) -> list[Document | None]:
+    """One slot per id, in order."""
+    wanted = [object_id(one) for one in ids]
+    rows = await find(db.segments, {"_id": {"$in": wanted}})
+    found = {row["_id"]: row for row in rows}
+    return [found.get(one) for one in wanted]
+
+
+async def segment_page(
+    db: Database, page: PageRequest, *, search: str | None = None
+) -> Page:
+    """Segments by name; with `search`, those whose name contains it."""
+    match = _matching(search)
+    return await read_page(db.segments, match, BY_NAME, page, scope=match)
+
+
+async def count_segments(db: Database, *, search: str | None = None) -> int:
+    """How many segments `segment_page` leads through."""
+    return await db.segments.count_documents(_matching(search))
+
+
+async def create_segment(
+    db: Database,
+    name: str,
+    definition: Mapping[str, Any],
+    *,
+    now: datetime,
+    is_starred: bool = False,
+) -> Document:
+    """A new segment. Taken when the name is, whatever its case; otherwise an error
+    with everything that is wrong with the definition."""
+    shown = check_name(name)
+    parsed = parse(definition, ("definition",))
+    made: Document = {
+        "_id": ObjectId(),
+        "name": shown,
+        "name_key": name_key(shown),
+        "definition": to_json(parsed),
+        "refers_to": [],
+        "is_starred": is_starred,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    if await db.segments.count_documents({}) >= MAX_SEGMENTS:
+        raise LimitReached(
+            f"An account has at most {MAX_SEGMENTS:,} segments; delete one first."
+        )
+
+    async def insert(session: Session | None) -> None:
+        await check_references(db, parsed, ("definition",), session=session)
+        made["refers_to"] = await _hold_referred(db, parsed, now, session)
+        try:
+            await db.segments.insert_one(made, session=session)
+        except DuplicateKeyError:
+            raise _taken(shown) from None
+
+    if segment_ids_of(parsed):
+        await transaction(db, insert)
+    else:
+        await insert(None)
+    return made
+
+
+async def update_segment(
+    db: Database,
+    segment_id: str | ObjectId,
+    *,
+    now: datetime,
+    name: str | None = None,
+    definition: Mapping[str, Any] | None = None,
+    is_starred: bool | None = None,
+) -> Document:
+    """The segment after the change; what is None stays as it is."""
+    wanted = object_id(segment_id)
+    changes: Document = {"updated_at": now}
+    if name is not None:
+        shown = check_name(name)
+        changes |= {"name": shown, "name_key": name_key(shown)}
+    if is_starred is not None:
+        changes["is_starred"] = is_starred
+    parsed = None
+    if definition is not None:
+        parsed = parse(definition, ("definition",))
+        changes["definition"] = to_json(parsed)
+
+    async def change(session: Session | None) -> Document:
+        update: Document = {"$set": changes}
+        if parsed is not None:
+            await check_references(
+                db, parsed, ("definition",), segment_id=wanted, session=session
+            )
+            changes["refers_to"] = await _hold_referred(db, parsed, now, session)
+            update["$inc"] = {"version": 1}
+        try:
+            changed = await db.segments.find_one_and_update(
+                {"_id": wanted},
+                update,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise _taken(changes["name"]) from None
+        if changed is None:
+            raise _no_such()
+        return changed
+
+    if parsed is not None and segment_ids_of(parsed):
+        return await transaction(db, change)
+    return await change(None)
+
+
+async def delete_segment(db: Database, segment_id: str | ObjectId) -> ObjectId:
+    """The id of the segment that is no more. NotAllowed while others refer to it."""
+    wanted = object_id(segment_id)
+
+    async def delete(session: Session) -> ObjectId:
+        rows = await find(
+            db.segments, {"refers_to": wanted}, {"name": 1}, limit=5, session=session
+        )
+        if rows:
+            names = ", ".join(repr(row["name"]) for row in rows)
+            raise NotAllowed(
+                f"Other segments refer to this one: {names}. Change them first.",
+                ("id",),
+            )
+        deleted = await db.segments.delete_one({"_id": wanted}, session=session)
+        if not deleted.deleted_count:
+            raise _no_such()
+        return wanted
+
+    return await transaction(db, delete)
+
+
+async def dependants(
+    db: Database, ids: Sequence[ObjectId]
+) -> dict[ObjectId, list[Document]]:
+    """For each segment those whose definitions name it, by name."""
+    rows = await find(
+        db.segments, {"refers_to": {"$in": list(ids)}}, sort={"name_key": 1}
+    )
+    return {it: [row for row in rows if it in row["refers_to"]] for it in ids}
+
+
+async def _hold_referred(
+    db: Database, definition: Definition, now: datetime, session: Session | None
+) -> list[ObjectId]:
+    """The segments that the definition names. They and all that they refer to are
+    written to, so that nobody deletes or changes them at the same time."""
+    if session is None:
+        return []
+    reached = await referred_segments(db, [definition], session)
+    ids = {read_id(name, "seg_") for name in reached}
+    await db.segments.update_many(
+        {"_id": {"$in": list(ids)}}, {"$set": {"referred_at": now}}, session=session
+    )
+    named = {read_id(name, "seg_") for name in segment_ids_of(definition)}
+    return [it for it in named if it is not None]
+
+
+def _matching(search: str | None) -> Document:
+    if not search:
+        return {}
+    return {"name_key": {"$regex": re.escape(name_key(search))}}
+
+
+def _taken(name: str) -> Taken:
+    return Taken(f"Another segment is called {name!r}.", ("name",))
+
+
+def _no_such() -> NotFound:
+    return NotFound("There is no such segment.", ("id",))

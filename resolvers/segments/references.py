@@ -1,0 +1,235 @@
+"""What definitions refer to: metrics, lists and other segments."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+
+from audience.conditions import Definition, count_conditions, limits, parse
+from audience.conditions.tree import (
+    EventCondition,
+    ListCondition,
+    MetricRef,
+    SegmentCondition,
+)
+from audience.conditions.walking import Path, conditions_of, metrics_of
+from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
+from audience.plan import References
+from audience.plan.tree import Metric
+from resolvers.branches import united
+from resolvers.db import Database, Document, Session, aggregate, find
+
+
+async def references_of(db: Database, *definitions: Definition) -> References:
+    """Everything that the definitions refer to, other segments' references too."""
+    segments = await referred_segments(db, definitions)
+    every = [*definitions, *segments.values()]
+    refs = {metric for each in every for _, metric in metrics_of(each)}
+    documents = await _metrics(db, refs)
+    timed = _timed_metrics(every)
+    latest = await _latest(db, {documents[it]["_id"] for it in timed & set(documents)})
+    metrics = {
+        ref: Metric(str(row["_id"]), row["key"], latest.get(row["_id"]))
+        for ref, row in documents.items()
+    }
+    lists = {
+        condition.list_id: str(list_id)
+        for each in every
+        for _, condition in conditions_of(each)
+        if isinstance(condition, ListCondition)
+        and (list_id := read_id(condition.list_id, "lst_"))
+    }
+    return References(metrics, lists, segments)
+
+
+async def check_references(
+    db: Database,
+    definition: Definition,
+    path: Path,
+    *,
+    segment_id: ObjectId | None = None,
+    session: Session | None = None,
+) -> None:
+    """AudienceError with every reference to something that does not exist, or to the
+    segment `segment_id` itself, by whatever way."""
+    problems: list[Problem] = []
+    refs = dict(metrics_of(definition, path))
+    known = await _metrics(db, set(refs.values()), session)
+    for here, ref in refs.items():
+        if ref not in known:
+            what = ref.name or ref.id or ""
+            problems.append(_missing(here, f"There is no metric {what!r:.80}."))
+    lists = {
+        (*here, "listId"): read_id(condition.list_id, "lst_")
+        for here, condition in conditions_of(definition, path)
+        if isinstance(condition, ListCondition)
+    }
+    wanted = {"_id": {"$in": list(set(lists.values()))}, "deleted_at": None}
+    rows = await find(db.lists, wanted, {"_id": 1}, session=session) if lists else []
+    live = {row["_id"] for row in rows}
+    problems += [
+        _missing(here, "There is no such list.")
+        for here, list_id in lists.items()
+        if list_id not in live
+    ]
+    problems += await _segment_problems(db, definition, path, segment_id, session)
+    if problems:
+        raise AudienceError.of(problems)
+
+
+async def referred_segments(
+    db: Database,
+    definitions: Iterable[Definition],
+    session: Session | None = None,
+) -> dict[str, Definition]:
+    """The definitions of the segments referred to, by the ids used for them, and of
+    those that they refer to in turn. Conflict when that never ends."""
+    found: dict[str, Definition] = {}
+    frontier = set().union(*map(segment_ids_of, definitions))
+    for _ in range(limits.REFERENCES):
+        if not frontier:
+            break
+        ids = {read_id(it, "seg_") for it in frontier - found.keys()} - {None}
+        wanted = {"_id": {"$in": list(ids)}}
+        rows = (
+            await find(db.segments, wanted, {"definition": 1}, session=session)
+            if ids
+            else []
+        )
+        by_id = {row["_id"]: parse(row["definition"]) for row in rows}
+        for name in frontier - found.keys():
+            segment_id = read_id(name, "seg_")
+            if segment_id in by_id:
+                found[name] = by_id[segment_id]
+        frontier = set().union(
+            *(segment_ids_of(found[it]) for it in frontier if it in found)
+        )
+    if frontier:
+        raise Conflict(
+            "Segments refer to each other in a circle, or more than "
+            f"{limits.REFERENCES} deep."
+        )
+    _check_size(definitions, found)
+    return found
+
+
+def segment_ids_of(definition: Definition) -> set[str]:
+    """The segments that the definition itself names."""
+    return {
+        condition.segment_id
+        for _, condition in conditions_of(definition)
+        if isinstance(condition, SegmentCondition)
+    }
+
+
+def read_id(text: str, prefix: str) -> ObjectId | None:
+    """The stored id in a global id with this prefix, or by itself."""
+    stored = text.removeprefix(prefix)
+    return ObjectId(stored) if ObjectId.is_valid(stored) else None
+
+
+def _check_size(
+    definitions: Iterable[Definition], segments: Mapping[str, Definition]
+) -> None:
+    def size(definition: Definition) -> int:
+        inside = (
+            condition.segment_id
+            for _, condition in conditions_of(definition)
+            if isinstance(condition, SegmentCondition)
+        )
+        own = count_conditions(definition)
+        return own + sum(size(segments[it]) for it in inside if it in segments)
+
+    largest = max(map(size, definitions), default=0)
+    if largest > limits.ALL_CONDITIONS:
+        raise TooLarge(
+            f"With the segments that it refers to there are {largest} conditions; at "
+            f"most {limits.ALL_CONDITIONS} are allowed."
+        )
+
+
+async def _segment_problems(
+    db: Database,
+    definition: Definition,
+    path: Path,
+    segment_id: ObjectId | None,
+    session: Session | None,
+) -> list[Problem]:
+    problems: list[Problem] = []
+    try:
+        segments = await referred_segments(db, [definition], session)
+    except (Conflict, TooLarge) as error:
+        return [Problem(error.code, str(error), path)]
+    for here, condition in conditions_of(definition, path):
+        if not isinstance(condition, SegmentCondition):
+            continue
+        where = (*here, "segmentId")
+        if condition.segment_id not in segments:
+            problems.append(_missing(where, "There is no such segment."))
+        elif segment_id in _reached(condition.segment_id, segments):
+            message = "A segment cannot refer to itself, not even by way of others."
+            problems.append(Problem(Code.CONFLICT, message, where))
+    return problems
+
+
+def _reached(start: str, segments: Mapping[str, Definition]) -> set[ObjectId | None]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        if name in segments:
+            waiting.extend(segment_ids_of(segments[name]))
+    return {read_id(name, "seg_") for name in reached}
+
+
+async def _metrics(
+    db: Database, refs: set[MetricRef], session: Session | None = None
+) -> dict[MetricRef, Document]:
+    if not refs:
+        return {}
+    ids = [read_id(ref.id, "met_") for ref in refs if ref.id is not None]
+    names = [ref.name for ref in refs if ref.name is not None]
+    either = {"$or": [{"_id": {"$in": ids}}, {"name": {"$in": names}}]}
+    rows = await find(db.metrics, either, {"name": 1, "key": 1}, session=session)
+    by_id = {row["_id"]: row for row in rows}
+    by_name = {row["name"]: row for row in rows}
+    found = {
+        ref: by_name.get(ref.name)
+        if ref.id is None
+        else by_id.get(read_id(ref.id, "met_"))
+        for ref in refs
+    }
+    return {ref: row for ref, row in found.items() if row is not None}
+
+
+def _timed_metrics(definitions: Sequence[Definition]) -> set[MetricRef]:
+    return {
+        condition.metric
+        for each in definitions
+        for _, condition in conditions_of(each)
+        if isinstance(condition, EventCondition) and condition.during is not None
+    }
+
+
+async def _latest(db: Database, metric_ids: set[ObjectId]) -> dict[ObjectId, Any]:
+    """The time of each metric's latest event: one step in the index for each."""
+    if not metric_ids:
+        return {}
+    branches: list[list[Document]] = [
+        [
+            {"$match": {"metric_id": metric_id}},
+            {"$sort": {"metric_id": 1, "timestamp": -1}},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "metric_id": 1, "timestamp": 1}},
+        ]
+        for metric_id in metric_ids
+    ]
+    rows = await aggregate(db.events, united("events", branches))
+    return {row["metric_id"]: row["timestamp"] for row in rows}
+
+
+def _missing(path: Path, message: str) -> Problem:
+    return Problem(Code.NOT_FOUND, message, path)
