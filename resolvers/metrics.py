@@ -31,6 +31,13 @@ async def metrics_by_name(db: Database, names: Sequence[str]) -> list[Document |
     return [found.get(name) for name in names]
 
 
+async def metrics_by_key(db: Database, keys: Sequence[str]) -> list[Document | None]:
+    """One slot per key, as profiles' summaries use them, in order."""
+    rows = await find(db.metrics, {"key": {"$in": list(set(keys))}})
+    found = {row["key"]: row for row in rows}
+    return [found.get(key) for key in keys]
+
+
 async def ensure_metrics(
     db: Database, names: Iterable[str], now: datetime, integration: str | None = None
 ) -> dict[str, Document]:

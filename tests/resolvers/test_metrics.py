@@ -14,6 +14,7 @@ from resolvers.metrics import (
     key_number,
     metric_page,
     metrics_by_id,
+    metrics_by_key,
     metrics_by_name,
 )
 from resolvers.pages import PageRequest
@@ -44,6 +45,7 @@ async def test_metrics_are_read_in_order(db: Database) -> None:
     assert await metrics_by_name(db, ["a", "none", "b"]) == [made["a"], None, made["b"]]
     by_id = await metrics_by_id(db, [str(made["b"]["_id"]), ObjectId()])
     assert by_id == [made["b"], None]
+    assert await metrics_by_key(db, ["1", "z", "1"]) == [made["a"], None, made["a"]]
     page = await metric_page(db, PageRequest(1))
     assert (page.rows, page.has_next) == ([made["a"]], True)
     assert await count_metrics(db) == 2
