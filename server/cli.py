@@ -43,7 +43,7 @@ def main() -> None:
     from server.serve import PortTaken
 
     try:
-        cli()
+        cli(prog_name="audience")
     except (
         AudienceError,
         BadSettings,

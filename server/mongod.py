@@ -140,6 +140,7 @@ def _start(folder: Path, cache_gb: float) -> Mongod:
     with (folder / "mongod.out").open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
             command,
+            env=os.environ | _libraries(folder),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -148,6 +149,30 @@ def _start(folder: Path, cache_gb: float) -> Mongod:
         )
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     return Mongod(uri, process)
+
+
+def _libraries(folder: Path) -> dict[str, str]:
+    """Where the process finds libcurl on a system without it: in pycurl's wheel."""
+    if sys.platform != "linux" or _loads("libcurl.so.4"):
+        return {}
+    spec = importlib.util.find_spec("pycurl")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        bundled = Path(location).with_name("pycurl.libs")
+        for library in bundled.glob("libcurl-*.so.4*"):
+            link = folder / "libraries" / "libcurl.so.4"
+            link.parent.mkdir(exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(library)
+            return {"LD_LIBRARY_PATH": f"{link.parent.absolute()}:{bundled}"}
+    return {}
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def end_with_parent() -> None:

@@ -1,8 +1,11 @@
 """What the server says when it is ready: where it is, the first key, what to try."""
 
 import json
+import os
 import shlex
+import shutil
 import sys
+from pathlib import Path
 
 from server.settings import DATA_FOLDER, Settings
 
@@ -67,10 +70,17 @@ def _about_key(settings: Settings, first_key: str | None) -> list[str]:
         ]
     if settings.admin_key is not None:
         return ["AUDIENCE_ADMIN_KEY is accepted as an API key that allows everything."]
+    folder = f" --data {settings.data}" if settings.data != DATA_FOLDER else ""
     return [
         "The first API key was shown at the first start. To make another one:",
         "",
-        f"  export AUDIENCE_KEY=$(audience key create NAME --data {settings.data})"
-        if settings.data != DATA_FOLDER
-        else "  export AUDIENCE_KEY=$(audience key create NAME)",
+        f"  export AUDIENCE_KEY=$({_command()} key create NAME{folder})",
     ]
+
+
+def _command() -> str:
+    """How this program is called here."""
+    beside = Path(sys.executable).with_name("audience")
+    if shutil.which("audience") or not beside.exists():
+        return "audience"
+    return os.path.relpath(beside)

@@ -54,7 +54,7 @@ def test_settings_never_change() -> None:
     settings = read_settings()
 
     with pytest.raises(ValidationError):
-        settings.port = 1  # type: ignore[misc]
+        settings.port = 1
 
 
 def test_secrets_are_hidden() -> None:
