@@ -4,88 +4,19 @@ Whatever ends in an error, and the few kinds of values that only graphql-core ta
 raise; the operation then goes to graphql-core, which gives the exact answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from graphql import (
-    GraphQLEnumType,
-    GraphQLLeafType,
-    GraphQLObjectType,
-    GraphQLScalarType,
-    Undefined,
-)
-from graphql.pyutils import is_iterable
-from graphql.type.scalars import (
-    serialize_boolean,
-    serialize_float,
-    serialize_id,
-    serialize_int,
-    serialize_string,
-)
+from graphql import GraphQLObjectType, Undefined
+from graphql.pyutils import Path, is_iterable
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema_converter import CustomGraphQLEnumType
-from strawberry.schema.types.base_scalars import isoformat
 
 from gql.execution.fields import FromDocument
 
 
 class NotPlanned(Exception):
     """An operation, or a value met while it runs, that goes to graphql-core."""
-
-
-def leaf_completer(type_: GraphQLLeafType) -> Callable[[Any], Any]:
-    """graphql-core's completion of a leaf value, whatever the value is."""
-
-    def complete_leaf(value: Any) -> Any:
-        if value is None:
-            return None
-        check(value)
-        completed = type_.coerce_output_value(value)
-        if completed is None or completed is Undefined:
-            raise NotPlanned(f"{type_} has no value for {value!r}")
-        return completed
-
-    return complete_leaf
-
-
-def fast_leaf(type_: GraphQLLeafType) -> str | None:
-    """A condition under which a value `{v}` is its own completion, never for null."""
-    if not isinstance(type_, GraphQLScalarType):
-        return None
-    coerce: Any = type_.coerce_output_value
-    if coerce is serialize_string or coerce is serialize_id:
-        return "{v}.__class__ is str"
-    if coerce is serialize_int:
-        return "{v}.__class__ is int and -2147483648 <= {v} <= 2147483647"
-    if coerce is serialize_float:
-        return "{v}.__class__ is float and {v} - {v} == 0.0"
-    if coerce is serialize_boolean:
-        return "({v} is True or {v} is False)"
-    return None
-
-
-def is_iso_datetime(type_: GraphQLLeafType) -> bool:
-    """Whether the type's values are completed by their own `isoformat()`."""
-    return (
-        isinstance(type_, GraphQLScalarType) and type_.coerce_output_value is isoformat
-    )
-
-
-def enum_names(type_: GraphQLEnumType) -> dict[Any, str]:
-    """Names by value, and by member of the Python enum."""
-    names: dict[Any, str] = {}
-    members = list(getattr(type_, "wrapped_cls", ()))
-    for name, value in type_.values.items():
-        try:
-            names.setdefault(value.value, name)
-        except TypeError:  # an unhashable value; graphql-core searches for it
-            continue
-        if isinstance(type_, CustomGraphQLEnumType):
-            for member in members:
-                if member.value == value.value:
-                    names.setdefault(member, name)
-    return names
 
 
 def check(value: Any) -> None:
@@ -139,6 +70,7 @@ NAMES: dict[str, Any] = {
     "items": items,
     "step": step,
     "datetime": datetime,
+    "Path": Path,
     "Undefined": Undefined,
 }
 """What generated code finds by name."""

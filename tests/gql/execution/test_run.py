@@ -13,7 +13,7 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.permission import BasePermission
 
 from gql.execution import CompiledExecutor, FromDocument, batch, plain, plans_of
-from gql.execution.run import MAX_OPERATIONS, MAX_VARIANTS
+from gql.execution.executor import MAX_OPERATIONS, MAX_VARIANTS
 
 pytestmark = pytest.mark.anyio
 
