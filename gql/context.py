@@ -13,6 +13,7 @@ from gql.errors import AccessRefused
 from resolvers.db import Database, Document
 
 Deliver = Callable[[Document], Awaitable[None]]
+CountSignUp = Callable[[], None]
 
 
 def fixed_clock() -> Callable[[], datetime]:
@@ -33,6 +34,10 @@ async def deliver_nothing(message: Document) -> None:
     """Where no delivery of confirmation messages is set up."""
 
 
+def count_nothing() -> None:
+    """Where sign-ups are not limited."""
+
+
 @dataclass(kw_only=True)
 class Context:
     """One operation's context. `now()` answers the same instant throughout."""
@@ -47,6 +52,8 @@ class Context:
     request_id: str = ""
     tokens: Tokens | None = None
     deliver: Deliver = deliver_nothing
+    address: str = "http://127.0.0.1:8000"
+    count_sign_up: CountSignUp = count_nothing
     loaders: dict[Any, Any] = field(default_factory=dict)
 
     def require(self, *scopes: str) -> Viewer:

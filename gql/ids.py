@@ -18,6 +18,7 @@ class Kind(StrEnum):
     LIST = "lst"
     SEGMENT = "seg"
     API_KEY = "key"
+    FORM = "frm"
 
     @property
     def noun(self) -> str:
@@ -32,6 +33,7 @@ _NOUNS = {
     Kind.LIST: "a list",
     Kind.SEGMENT: "a segment",
     Kind.API_KEY: "an API key",
+    Kind.FORM: "a form",
 }
 _GLOBAL_ID = re.compile(r"([a-z]{3})_([0-9a-f]{24})", re.ASCII)
 

@@ -78,6 +78,19 @@ INDEXES: dict[str, list[IndexModel]] = {
     "consent_changes": [
         _index(profile_id=ASCENDING, channel=ASCENDING, at=DESCENDING, _id=DESCENDING),
     ],
+    "forms": [
+        IndexModel([("name_key", ASCENDING)], unique=True),
+        IndexModel([("short", ASCENDING)], unique=True),
+        _index(list_id=ASCENDING),
+    ],
+    "form_events": [
+        IndexModel([("form_id", ASCENDING), ("day", ASCENDING)], unique=True)
+    ],
+    "outbox": [
+        _index(next_at=ASCENDING),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "mail_counts": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "event_batches": [_index(at=ASCENDING)],
 }
@@ -137,6 +150,22 @@ VALIDATORS: dict[str, Document] = {
             "method": _TEXT,
         }
     ),
+    "forms": _schema(
+        {
+            "name": _TEXT,
+            "name_key": _TEXT,
+            "short": _TEXT,
+            "kind": {"enum": ["POPUP", "FLYOUT", "EMBED", "FULL_PAGE"]},
+            "status": {"enum": ["DRAFT", "LIVE", "ARCHIVED"]},
+            "list_id": _ID,
+            "fields": _ARRAY,
+            "consents": _ARRAY,
+            "created_at": _TIME,
+            "updated_at": _TIME,
+        }
+    ),
+    "form_events": _schema({"form_id": _ID, "day": _TEXT}, seen=_ARRAY),
+    "outbox": _schema({"kind": _TEXT, "to": _TEXT, "next_at": _TIME}),
     "keys": _schema(
         {
             "name": _TEXT,

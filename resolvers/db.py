@@ -53,6 +53,10 @@ class Database:
     lists: Collection
     segments: Collection
     consent_changes: Collection
+    forms: Collection
+    form_events: Collection
+    outbox: Collection
+    mail_counts: Collection
     keys: Collection
     event_batches: Collection
     seeds: Collection

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from limits import parse_many
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
@@ -54,6 +55,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             db=db,
             keys=Keys(db, admin.get_secret_value() if admin else None),
             limits=Limits.of(settings),
+            sign_ups=Limits([], [], parse_many(settings.rate_limit_signup)),
             tokens=Tokens(secret),
             deliver=deliver_to_console(settings.address),
         )

@@ -32,7 +32,7 @@ from gql.context import Context, fixed_clock
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
-from server.running import running_of
+from server.running import running_of, sign_up_counter
 from server.settings import Settings
 
 RESPONSE = "application/graphql-response+json"
@@ -120,6 +120,8 @@ class Endpoint(GraphQL[RequestContext, None]):
             request_id=request_id(request.scope),
             tokens=running.tokens,
             deliver=running.deliver,
+            address=running.settings.address,
+            count_sign_up=sign_up_counter(running, client_address(request)),
             connection=request if isinstance(request, WebSocket) else None,
         )
 

@@ -1,13 +1,15 @@
 """What one server process holds while it runs; the requests find it on the app."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from audience.errors import LimitReached
 from audience.tokens import Tokens
 from gql.context import Deliver
 from resolvers.db import Database
-from server.auth import Keys, Limits
+from server.auth import Keys, Limits, Refused
 from server.settings import Settings
 
 
@@ -19,6 +21,7 @@ class Running:
     db: Database
     keys: Keys
     limits: Limits
+    sign_ups: Limits
     tokens: Tokens
     deliver: Deliver
 
@@ -27,3 +30,16 @@ def running_of(connection: HTTPConnection) -> Running:
     """What the process that answers this request holds."""
     running: Running = connection.app.state.running
     return running
+
+
+def sign_up_counter(running: Running, address: str) -> Callable[[], None]:
+    """Counts one sign-up through a form; LimitReached when it is one too many for
+    the address it comes from."""
+
+    def count() -> None:
+        try:
+            running.sign_ups.count(None, address)
+        except Refused as refusal:
+            raise LimitReached(str(refusal)) from None
+
+    return count

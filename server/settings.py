@@ -2,6 +2,7 @@
 `docs/settings.md` is made of these descriptions."""
 
 import zoneinfo
+from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,6 +121,34 @@ class Settings(BaseSettings):
         description="Requests allowed per client address with a public key, a wrong "
         "key or none, counted by each worker.",
     )
+    rate_limit_signup: str = Field(
+        "30/minute",
+        description="Sign-ups through forms allowed per client address, counted by "
+        "each worker. Raise it where many visitors share an address.",
+    )
+    smtp_host: str | None = Field(
+        None,
+        description="The mail server that sends messages. Not set: messages are "
+        "printed, for trying.",
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="The mail server's port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the connection to the mail server is protected: `starttls`, "
+        "`tls` from the first byte (mostly port 465), or `none` (for a server on this "
+        "machine).",
+    )
+    smtp_user: str | None = Field(
+        None, description="The user name at the mail server, where it wants one."
+    )
+    smtp_password: SecretStr | None = Field(
+        None, description="The password at the mail server."
+    )
+    mail_from: str = Field(
+        "Audience <audience@localhost>",
+        description="Who messages come from, such as `Ada's Shop <news@example.com>`. "
+        "The name stands in the messages too.",
+    )
     body_limit: int = Field(
         default=10_000_000,
         ge=1_000,
@@ -187,7 +216,22 @@ class Settings(BaseSettings):
             )
         return value.rstrip("/")
 
-    @field_validator("rate_limit_secret", "rate_limit_public", "rate_limit_address")
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        _, address = parseaddr(value)
+        if "@" not in address or not value.isprintable():
+            raise ValueError(
+                f"{value!r:.100} is not a sender such as Ada's Shop <news@example.com>"
+            )
+        return value
+
+    @field_validator(
+        "rate_limit_secret",
+        "rate_limit_public",
+        "rate_limit_address",
+        "rate_limit_signup",
+    )
     @classmethod
     def _rate(cls, value: str) -> str:
         try:

@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from audience.errors import LimitReached, NotFound, Taken
+from audience.errors import LimitReached, NotAllowed, NotFound, Taken
 from audience.lists import MAX_LISTS, OptIn, check_name, name_key
 from resolvers.db import Database, Document, find
 from resolvers.ids import object_id
@@ -99,10 +99,18 @@ async def delete_list(
 ) -> ObjectId:
     """The id of the list that is no more, nor any membership in it.
 
+    NotAllowed while a form signs people up to it.
     Consent stays: it belongs to the person and the channel. Interrupted, the list is
     gone for everybody, and `finish_deletions` or the same call again does the rest.
     """
     wanted = object_id(list_id)
+    form = await db.forms.find_one({"list_id": wanted}, {"name": 1})
+    if form is not None:
+        raise NotAllowed(
+            f"The form {form['name']} signs people up to this list: delete the form, "
+            "or give it another list, first.",
+            ("id",),
+        )
     marked = await db.lists.find_one_and_update(
         {"_id": wanted},
         # The name is free at once.
