@@ -39,7 +39,7 @@ from gql.execution.complete import (
 )
 from gql.execution.fields import PlainField
 from gql.execution.leaves import emit_leaf, leaf_completer
-from gql.execution.plan import Place, Plan, Waiting
+from gql.execution.plan import Budget, Place, Plan, Waiting
 from gql.execution.source import DEEP, Source
 from gql.execution.traits import (
     BACKREF,
@@ -91,7 +91,7 @@ class _Compiler:
         )
         self.names = NAMES
         self.waiting: list[list[Waiting]] = []
-        self.budget = MAX_FIELDS
+        self.budget = Budget(MAX_FIELDS)
         self.leaves: dict[str, Callable[[Any], Any]] = {}
 
     def plan(self) -> Plan:
@@ -118,7 +118,8 @@ class _Compiler:
             root=kind,
         )
         source.emit("return out")
-        return Plan(source.compiled(self.names), self.waiting, self.paths)
+        function = source.compiled(self.names)
+        return Plan(function, self.waiting, self.paths, self.budget)
 
     def _object(
         self,
@@ -133,8 +134,8 @@ class _Compiler:
         root: OperationType | None = None,
     ) -> None:
         """Shape `row` into `out`, and note both where fields wait for their level."""
-        self.budget -= len(groups)
-        if self.budget < 0:
+        self.budget.left -= len(groups)
+        if self.budget.left < 0:
             raise NotPlanned("too many fields")
         shaped = _Object(row, path)
         kinds = {

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from graphql import (
     ExecutionResult,
@@ -16,13 +15,16 @@ from graphql.pyutils.is_awaitable import is_async_iterable
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gql.execution.compiler import compile_plan
+from gql.execution.compiler import MAX_FIELDS, compile_plan
 from gql.execution.complete import NotPlanned
 from gql.execution.plan import Plan
 from gql.execution.run import Run
 from gql.execution.traits import Traits, steering_names, traits_of
 
-MAX_OPERATIONS = 256
+MAX_OPERATIONS = 1_000
+MAX_SIZE = 64_000_000
+"""Bytes, roughly, that the plans of a schema may hold together."""
+
 MAX_VARIANTS = 16
 """Plans of one operation, which differ in the variables of @skip and @include."""
 
@@ -81,57 +83,76 @@ class Plans:
     handed_over: int = 0
     """Operations that met an error, or a value only graphql-core takes, on the way."""
     uncovered: int = 0
-    _operations: "OrderedDict[Hashable, _Operation | None]" = field(
-        default_factory=OrderedDict
-    )
+    operations: "OrderedDict[Hashable, Operation]" = field(default_factory=OrderedDict)
 
     def plan_for(self, executor: CompiledExecutor) -> Plan | None:
         """The plan of the executor's operation; None when graphql-core has to do."""
         operation = executor.operation
         if operation.loc is None:
             return None
-        name = operation.name.value if operation.name else None
-        key = (operation.loc.source.body, name)
-        operations = self._operations
-        known = operations.get(key, ...)
-        if known is ...:
-            try:
-                known = _Operation(steering_names(executor))
-            except NotPlanned:
-                known = None
-            operations[key] = known
-            if len(operations) > MAX_OPERATIONS:
-                operations.popitem(last=False)
+        text = operation.loc.source.body
+        key = (text, operation.name.value if operation.name else None)
+        known = self.operations.get(key)
+        if known is None:
+            known = self.operations[key] = Operation(len(text), _steering(executor))
+            self._make_room()
         else:
-            operations.move_to_end(key)
-        return known.plan_for(executor, self.traits) if known is not None else None
+            self.operations.move_to_end(key)
+        if known.steering is None:
+            return None
+        coerced = executor.variable_values.coerced
+        variant = tuple([coerced.get(name, ...) for name in known.steering])
+        plan = known.plans.get(variant, ...)
+        if plan is ...:
+            plan = known.plans[variant] = self._compiled(executor, known.steering)
+            if len(known.plans) > MAX_VARIANTS:
+                known.plans.popitem(last=False)
+        return plan
+
+    def _compiled(
+        self, executor: CompiledExecutor, steering: tuple[str, ...]
+    ) -> Plan | None:
+        try:
+            return compile_plan(executor, self.traits, steering)
+        except (NotPlanned, RecursionError):
+            return None
+
+    def _make_room(self) -> None:
+        """Before the newest operation is compiled: plans grow while they are used."""
+        operations = self.operations
+        room = MAX_SIZE - sum(it.size() for it in operations.values())
+        while room < 0 or len(operations) > MAX_OPERATIONS:
+            _, gone = operations.popitem(last=False)
+            room += gone.size()
 
 
 @dataclass(slots=True)
-class _Operation:
-    steering: tuple[str, ...]
+class Operation:
+    """An operation's plans, by the values of the variables that steer it.
+
+    `steering` is None for an operation that only graphql-core covers.
+    """
+
+    length: int
+    steering: tuple[str, ...] | None
     plans: OrderedDict[Hashable, Plan | None] = field(default_factory=OrderedDict)
 
-    def plan_for(self, executor: CompiledExecutor, traits: Traits) -> Plan | None:
-        coerced = executor.variable_values.coerced
-        key = tuple([coerced.get(name, ...) for name in self.steering])
-        plan = self.plans.get(key, ...)
-        if plan is ...:
-            try:
-                plan = compile_plan(executor, traits, self.steering)
-            except (NotPlanned, RecursionError):
-                plan = None
-            self.plans[key] = plan
-            if len(self.plans) > MAX_VARIANTS:
-                self.plans.popitem(last=False)
-        return plan
-
-
-_PLANS: WeakKeyDictionary[GraphQLSchema, Plans] = WeakKeyDictionary()
+    def size(self) -> int:
+        """About how many bytes it holds, syntax tree and code."""
+        fields = [MAX_FIELDS - it.budget.left for it in self.plans.values() if it]
+        return 500 + 2 * self.length + 3_000 * sum(fields)
 
 
 def plans_of(schema: GraphQLSchema) -> Plans:
-    plans = _PLANS.get(schema)
+    """The schema's plans; they live and go with it."""
+    plans: Plans | None = schema.extensions.get("plans")
     if plans is None:
-        plans = _PLANS[schema] = Plans(traits_of(schema))
+        plans = schema.extensions["plans"] = Plans(traits_of(schema))
     return plans
+
+
+def _steering(executor: CompiledExecutor) -> tuple[str, ...] | None:
+    try:
+        return steering_names(executor)
+    except NotPlanned:
+        return None

@@ -45,7 +45,7 @@ def emit_leaf(
     """Generate code that completes the variable `value` in place.
 
     Usual values take no call; any other goes through `slow`, the type's completer.
-    What is `trusted` comes out of a document, and so is no exception or awaitable.
+    What is `trusted` comes out of a document, and so is nothing to await.
     """
     slowly = source.constant(slow)
     fast = _fast(type_)
@@ -65,6 +65,7 @@ def emit_leaf(
     elif trusted:
         coerce = source.constant(type_.coerce_output_value)
         with source.block(f"if {value} is not None:"):
+            source.emit(f"if isinstance({value}, Exception): raise NotPlanned")
             source.emit(f"{value} = {coerce}({value})")
             source.emit(f"if {value} is None or {value} is Undefined: raise NotPlanned")
     else:

@@ -31,9 +31,17 @@ class Waiting:
 
 
 @dataclass(slots=True)
+class Budget:
+    """How many more fields a plan may have; objects of abstract types come later."""
+
+    left: int
+
+
+@dataclass(slots=True)
 class Plan:
     """An operation compiled: its root, and the waiting fields by selection."""
 
     root: Callable[..., dict[str, Any]]
     waiting: list[list[Waiting]]
     paths: bool
+    budget: Budget

@@ -12,8 +12,15 @@ from graphql import GraphQLError, OperationDefinitionNode, parse
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.permission import BasePermission
 
-from gql.execution import CompiledExecutor, FromDocument, batch, plain, plans_of
-from gql.execution.executor import MAX_OPERATIONS, MAX_VARIANTS
+from gql.execution import (
+    CompiledExecutor,
+    FromDocument,
+    batch,
+    executor,
+    plain,
+    plans_of,
+)
+from gql.execution.executor import MAX_VARIANTS
 
 pytestmark = pytest.mark.anyio
 
@@ -522,29 +529,55 @@ async def test_values_of_variables_make_no_new_plan() -> None:
         )
 
     plans = plans_of(own._schema)
-    (operation,) = plans._operations.values()
+    (operation,) = plans.operations.values()
     assert plans.executed == 5
-    assert operation is not None
     assert list(operation.plans) == [(True,), (False,)]
 
 
-async def test_plans_are_bounded() -> None:
+async def test_variants_of_an_operation_are_bounded() -> None:
     own = made_schema()
     many = " ".join(f"a{it}: __typename @skip(if: $v{it})" for it in range(5))
     declared = ", ".join(f"$v{it}: Boolean!" for it in range(5))
 
-    for number in range(MAX_OPERATIONS + 10):
-        await own.execute(f"{{ n{number}: __typename }}", context_value=Context())
     for number in range(32):
         values = {f"v{it}": bool(number >> it & 1) for it in range(5)}
         await own.execute(
             f"query ({declared}) {{ {many} }}", values, context_value=Context()
         )
 
+    (operation,) = plans_of(own._schema).operations.values()
+    assert plans_of(own._schema).executed == 32
+    assert len(operation.plans) == MAX_VARIANTS
+
+
+async def test_plans_are_bounded_by_their_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = made_schema()
+    monkeypatch.setattr(executor, "MAX_SIZE", 50_000)
+
+    for number in range(20):
+        await own.execute(f"{{ a{number}: item {{ id }} }}", context_value=Context())
+
     plans = plans_of(own._schema)
-    assert plans.executed == MAX_OPERATIONS + 42
-    assert len(plans._operations) == MAX_OPERATIONS
-    assert len(list(plans._operations.values())[-1].plans) == MAX_VARIANTS  # type: ignore[union-attr]
+    assert plans.executed == 20
+    assert 5 < len(plans.operations) < 10
+    assert "a19" in str(list(plans.operations)[-1])
+
+
+async def test_operations_that_are_not_covered_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = made_schema()
+    monkeypatch.setattr(executor, "MAX_OPERATIONS", 5)
+
+    for number in range(20):
+        query = f"{{ a{number}: __schema {{ queryType {{ name }} }} }}"
+        await own.execute(query, context_value=Context())
+
+    plans = plans_of(own._schema)
+    assert plans.uncovered == 20
+    assert len(plans.operations) == 5
 
 
 async def test_a_failing_mutation_runs_once_and_the_next_still_runs() -> None:
