@@ -92,6 +92,8 @@ def _run(
         if settings.workers == 1
         else Multiprocess(config, sockets=[listener])
     )
+    # The runners handle the other signals themselves; a closed terminal is an end too.
+    signal.signal(signal.SIGHUP, lambda number, frame: _stop(runner))
     ended = threading.Event()
     watchers = [threading.Thread(target=_greet, args=(settings, first_key, ended))]
     if mongod is not None:
@@ -133,11 +135,15 @@ def _watch(
     """Stops the server when its database is gone."""
     while not ended.wait(0.5):
         if mongod.process.poll() is not None:
-            if isinstance(runner, Multiprocess):
-                runner.should_exit.set()
-            else:
-                runner.should_exit = True
+            _stop(runner)
             return
+
+
+def _stop(runner: uvicorn.Server | Multiprocess) -> None:
+    if isinstance(runner, Multiprocess):
+        runner.should_exit.set()
+    else:
+        runner.should_exit = True
 
 
 @contextlib.contextmanager
