@@ -155,7 +155,9 @@ class ProfileQuery:
         stages: list[Document] = []
         if filter is not None:
             definition = definition_of(filter, "filter")
-            stages = await filter_stages(context.db, definition, context.now())
+            stages = await filter_stages(
+                context.db, definition, context.now(), context.zone
+            )
         found = await profile_page(
             context.db,
             page,

@@ -16,6 +16,9 @@ from gql.schema import schema
 
 FILE = Path(__file__).parent.parent / "schema.graphql"
 
+# One element a line; lines are added when something is published, never changed.
+FLOOR = Path(__file__).parent / "floor.txt"
+
 
 def described() -> Iterator[tuple[str, str | None]]:
     """Every element of the schema with its description."""
@@ -54,3 +57,26 @@ def test_descriptions_are_sentences() -> None:
 
 def test_the_published_file_is_the_schema() -> None:
     assert FILE.read_text() == schema.as_str() + "\n", "Run scripts/schema."
+
+
+def test_what_clients_rely_on_is_kept() -> None:
+    kept = set(elements())
+
+    assert [line for line in FLOOR.read_text().splitlines() if line not in kept] == []
+
+
+def elements() -> Iterator[str]:
+    """Every field, argument, input field and enum value with its type, a line each."""
+    for name, each in schema._schema.type_map.items():
+        match each:
+            case GraphQLObjectType() | GraphQLInterfaceType():
+                for field_name, field in each.fields.items():
+                    yield f"{name}.{field_name}: {field.type}"
+                    for argument_name, argument in field.args.items():
+                        yield f"{name}.{field_name}({argument_name}: {argument.type})"
+            case GraphQLInputObjectType():
+                for field_name, given in each.fields.items():
+                    yield f"{name}.{field_name}: {given.type}"
+            case GraphQLEnumType():
+                for value_name in each.values:
+                    yield f"{name}.{value_name}"

@@ -118,8 +118,8 @@ async def test_a_nested_query_sends_as_many_commands_for_50_as_for_5(
     assert sent[1] == [
         "aggregate consent_changes",  # pages of the trail
         "aggregate consent_changes",  # their lengths
-        "aggregate events",  # the first 10 events of each
         "aggregate profiles",  # totalCount of profiles
+        "aggregate profiles",  # the first 10 events of each
         "find lists",
         "find metrics",  # of the events
         "find metrics",  # of the summaries

@@ -367,3 +367,38 @@ async def test_merging_with_nobody_is_refused(api: Api, graphql: GraphQL) -> Non
         "profile": None,
         "userErrors": [{"code": "NOT_FOUND", "path": ["destinationId"]}],
     }
+
+
+async def test_profiles_are_filtered_by_the_language_of_segments(
+    api: Api, graphql: GraphQL
+) -> None:
+    for name, city in (("A", "Oslo"), ("B", "Rome"), ("C", "Oslo"), ("D", "Oslo")):
+        await upsert(api, externalId=name, firstName=name, location={"city": city})
+    in_oslo = {"path": "location.city", "is": {"text": {"equals": "oslo"}}}
+
+    data = await graphql(
+        "query ($filter: SegmentDefinitionInput) { profiles(first: 2, filter: $filter) "
+        "{ totalCount pageInfo { hasNextPage } edges { node { firstName } } } }",
+        filter={"groups": [{"anyOf": [{"property": {"filter": in_oslo}}]}]},
+    )
+
+    assert data["profiles"] == {
+        "totalCount": 3,
+        "pageInfo": {"hasNextPage": True},
+        "edges": [{"node": {"firstName": "D"}}, {"node": {"firstName": "C"}}],
+    }
+
+
+async def test_a_wrong_filter_is_named_with_its_path(api: Api) -> None:
+    (refusal,) = await api.refusals(
+        "query ($filter: SegmentDefinitionInput) { profiles(filter: $filter) "
+        "{ totalCount } }",
+        filter={
+            "groups": [
+                {"anyOf": [{"list": {"listId": "prf_0123456789abcdef01234567"}}]}
+            ]
+        },
+    )
+
+    assert refusal["code"] == "NOT_FOUND"
+    assert refusal["path"] == ["filter", "groups", "0", "anyOf", "0", "list", "listId"]
