@@ -2,6 +2,7 @@
 
 from resolvers.segments.questions import (
     Preview,
+    count_members,
     extended_json,
     filter_stages,
     preview,
@@ -23,6 +24,7 @@ from resolvers.segments.references import check_references, references_of
 __all__ = [
     "Preview",
     "check_references",
+    "count_members",
     "count_segments",
     "create_segment",
     "delete_segment",

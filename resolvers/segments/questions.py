@@ -35,8 +35,8 @@ class Preview:
 
     async def count(self, db: Database) -> int:
         """How many people there are."""
-        (row,) = await _counts(db, [self.asked])
-        return row
+        (found,) = await count_members(db, [self.asked])
+        return found
 
     async def page(self, db: Database, page: PageRequest) -> Page:
         """A page of profiles, in the order in which they became known."""
@@ -107,7 +107,20 @@ async def segment_sizes(
     db: Database, segments: Sequence[Document], now: datetime, zone: tzinfo = UTC
 ) -> list[int]:
     """The number of members of each segment, all in one command."""
-    return await _counts(db, await segment_questions(db, segments, now, zone))
+    return await count_members(db, await segment_questions(db, segments, now, zone))
+
+
+async def count_members(db: Database, questions: Sequence[Question]) -> list[int]:
+    """The number of people that each question finds, all in one command."""
+    if not questions:
+        return []
+    branches = [
+        [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
+        for number, it in enumerate(questions)
+    ]
+    rows = await aggregate(db.profiles, united("profiles", branches))
+    found = {row["_id"]: int(row["n"]) for row in rows}
+    return [found.get(number, 0) for number in range(len(questions))]
 
 
 def extended_json(stages: Sequence[Document]) -> list[Any]:
@@ -122,18 +135,6 @@ def _question(
 ) -> Question:
     node: Node = plan(definition, now=now, zone=zone, references=references)
     return question(node)
-
-
-async def _counts(db: Database, questions: Sequence[Question]) -> list[int]:
-    if not questions:
-        return []
-    branches = [
-        [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
-        for number, it in enumerate(questions)
-    ]
-    rows = await aggregate(db.profiles, united("profiles", branches))
-    found = {row["_id"]: int(row["n"]) for row in rows}
-    return [found.get(number, 0) for number in range(len(questions))]
 
 
 async def _pages(

@@ -1,0 +1,13 @@
+"""The segment language in the API, and the segments."""
+
+from gql.segments.changes import SegmentMutation
+from gql.segments.condition_inputs import SegmentDefinitionInput
+from gql.segments.queries import SegmentQuery
+from gql.segments.reading import definition_of
+
+__all__ = [
+    "SegmentDefinitionInput",
+    "SegmentMutation",
+    "SegmentQuery",
+    "definition_of",
+]

@@ -1,0 +1,168 @@
+"""How definitions and their conditions are given."""
+
+from typing import Annotated
+
+import strawberry
+from strawberry import Maybe
+
+from audience.conditions import limits
+from gql.enums import Channel, Status, SuppressionReason
+from gql.segments.comparison_inputs import (
+    NumberComparison,
+    PropertyFilterInput,
+    Timeframe,
+)
+from gql.segments.enums import Measure, Region
+
+
+@strawberry.input(one_of=True, description="A metric, by its id or its name.")
+class MetricRef:
+    id: Maybe[strawberry.ID] = strawberry.field(description="Starts with met_.")
+    name: Maybe[str] = strawberry.field(description="Exactly as it was tracked.")
+
+
+@strawberry.input(description="What someone has done, or not done: zero times.")
+class EventConditionInput:
+    metric: MetricRef = strawberry.field(description="Which events.")
+    compare: NumberComparison = strawberry.field(
+        description="How the measure has to be. Never done: COUNT equals 0."
+    )
+    measure: Measure = strawberry.field(
+        default=Measure.COUNT, description="What is computed of the events."
+    )
+    of: str | None = strawberry.field(
+        default=None,
+        description="Of which value: value when absent, or another path of the event. "
+        "Not with COUNT.",
+    )
+    during: Timeframe | None = strawberry.field(
+        default=None, description="When; over all time when absent."
+    )
+    where: list[PropertyFilterInput] | None = strawberry.field(
+        default=None,
+        description=f"At most {limits.FILTERS} filters; every one holds for the event.",
+    )
+
+
+@strawberry.input(description="A profile field or custom property.")
+class PropertyConditionInput:
+    filter: PropertyFilterInput = strawberry.field(description="How it has to be.")
+
+
+@strawberry.input(
+    description="The state of one channel. At least one thing has to be said of it; "
+    "all that is said has to hold."
+)
+class ConsentConditionInput:
+    channel: Channel = strawberry.field(description="Which channel.")
+    can_receive_marketing: bool | None = strawberry.field(
+        default=None, description="Whether they agreed and are not suppressed."
+    )
+    status: list[Status] | None = strawberry.field(
+        default=None, description="One of these."
+    )
+    changed: Timeframe | None = strawberry.field(
+        default=None, description="When the consent last changed."
+    )
+    method: list[str] | None = strawberry.field(
+        default=None, description="How it last changed: one of these, case ignored."
+    )
+    suppression: list[SuppressionReason] | None = strawberry.field(
+        default=None, description="Suppressed for one of these reasons."
+    )
+
+
+@strawberry.input(description="Who is in a list.")
+class ListConditionInput:
+    list_id: strawberry.ID = strawberry.field(description="Which list.")
+    is_member: bool = strawberry.field(
+        default=True, description="False: everyone else."
+    )
+    joined: Timeframe | None = strawberry.field(
+        default=None, description="Only who joined then."
+    )
+
+
+@strawberry.input(description="Who is in another segment, as it is defined now.")
+class SegmentConditionInput:
+    segment_id: strawberry.ID = strawberry.field(
+        description="Which segment. Segments cannot refer to each other in a circle, "
+        f"nor more than {limits.REFERENCES} deep."
+    )
+    is_member: bool = strawberry.field(
+        default=True, description="False: everyone else."
+    )
+
+
+@strawberry.input(
+    description="Where someone is, by the country of their location: two letters, "
+    "three letters or the English name."
+)
+class RegionConditionInput:
+    region: Region = strawberry.field(description="Which region.")
+    is_within: bool = strawberry.field(
+        default=True,
+        description="False: everyone else, people without a country included.",
+    )
+
+
+@strawberry.input(description="A stable random share of all profiles.")
+class SampleConditionInput:
+    percent: float = strawberry.field(description="How large, 0 to 100.")
+    seed: str | None = strawberry.field(
+        default=None, description="Another text gives other people."
+    )
+
+
+@strawberry.input(
+    one_of=True, description="One condition, of the kind whose field is given."
+)
+class ConditionInput:
+    event: Maybe[EventConditionInput] = strawberry.field(
+        description="What someone has done, or not done."
+    )
+    property: Maybe[PropertyConditionInput] = strawberry.field(
+        description="A profile field or custom property."
+    )
+    consent: Maybe[ConsentConditionInput] = strawberry.field(
+        description="Can or cannot receive marketing, and how it came about."
+    )
+    list: Maybe[ListConditionInput] = strawberry.field(description="In a list.")
+    segment: Maybe[SegmentConditionInput] = strawberry.field(
+        description="In another segment."
+    )
+    region: Maybe[RegionConditionInput] = strawberry.field(
+        description="In a part of the world."
+    )
+    sample: Maybe[SampleConditionInput] = strawberry.field(
+        description="In a stable random share of all profiles."
+    )
+    not_: Maybe[
+        Annotated[
+            "SegmentDefinitionInput", strawberry.lazy("gql.segments.condition_inputs")
+        ]
+    ] = strawberry.field(
+        name="not", description="Exactly those whom the inner definition leaves out."
+    )
+    all: Maybe[
+        Annotated[
+            "SegmentDefinitionInput", strawberry.lazy("gql.segments.condition_inputs")
+        ]
+    ] = strawberry.field(description="A whole definition as one condition.")
+
+
+@strawberry.input(description="Conditions of which one is enough.")
+class ConditionGroupInput:
+    any_of: list[ConditionInput] = strawberry.field(
+        description="At least one condition."
+    )
+
+
+@strawberry.input(
+    description="Who is meant: every group has to hold. At most "
+    f"{limits.CONDITIONS} conditions, nested ones included, and {limits.DEPTH} levels."
+)
+class SegmentDefinitionInput:
+    groups: list[ConditionGroupInput] = strawberry.field(
+        description="At least one group."
+    )

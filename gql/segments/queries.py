@@ -1,0 +1,74 @@
+"""The queries for segments."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from gql.connection import After, Count, First, asked_page, connection
+from gql.context import Context
+from gql.ids import Kind, stored_id
+from gql.queries import query
+from gql.segments.condition_inputs import SegmentDefinitionInput
+from gql.segments.reading import definition_of
+from gql.segments.types import Segment, SegmentConnection, SegmentPreview
+from resolvers.db import Document
+from resolvers.segments import count_segments, preview, segment_page, segments_by_id
+
+
+@strawberry.type
+class SegmentQuery:
+    @query(
+        Segment | None,
+        "segments:read",
+        description="A segment; null when there is none with this id.",
+    )
+    @staticmethod
+    async def segment(
+        context: Context,
+        id: Annotated[
+            strawberry.ID, strawberry.argument(description="Starts with seg_.")
+        ],
+    ) -> Document | None:
+        (found,) = await segments_by_id(context.db, [stored_id(id, Kind.SEGMENT)])
+        return found
+
+    @query(SegmentConnection, "segments:read", description="Every segment, by name.")
+    @staticmethod
+    async def segments(
+        context: Context,
+        first: First = None,
+        after: After = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(
+                description="Only segments whose name contains this, whatever its case."
+            ),
+        ] = None,
+    ) -> Document:
+        page = await segment_page(context.db, asked_page(first, after), search=search)
+        found: Document = connection(page, Count(_count_segments, search, None))
+        return found
+
+    @query(
+        SegmentPreview,
+        "segments:read",
+        description="Whom a definition means at the moment. Nothing is stored.",
+    )
+    @staticmethod
+    async def segment_preview(
+        context: Context,
+        definition: Annotated[
+            SegmentDefinitionInput, strawberry.argument(description="Who is meant.")
+        ],
+    ) -> Document:
+        parsed = definition_of(definition, "definition")
+        found = await preview(context.db, parsed, context.now(), context.zone)
+        return {"preview": found}
+
+
+async def _count_segments(
+    context: Context, shared: str | None, ones: Sequence[None]
+) -> Sequence[int]:
+    total = await count_segments(context.db, search=shared)
+    return [total for _ in ones]

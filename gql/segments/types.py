@@ -1,0 +1,208 @@
+"""Segments and previews, and who is in them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from gql.connection import (
+    After,
+    Before,
+    Connection,
+    Count,
+    Edge,
+    First,
+    Last,
+    asked_page,
+    connection,
+)
+from gql.context import Context
+from gql.enums import Channel
+from gql.execution import batch, plain
+from gql.ids import Kind, global_id
+from gql.node import Node
+from gql.scalars import JSON
+from gql.segments.definitions import SegmentDefinition
+from resolvers.db import Document
+from resolvers.segments import (
+    Preview,
+    count_members,
+    dependants,
+    extended_json,
+    segment_members,
+    segment_questions,
+    segment_sizes,
+)
+
+if TYPE_CHECKING:
+    from gql.profiles import Profile, ProfileConnection
+
+
+@strawberry.type(description="Someone in a segment, on a page.")
+class SegmentMemberEdge(Edge):
+    node: Annotated["Profile", strawberry.lazy("gql.profiles")] = plain(
+        "node", description="The member."
+    )
+    entered_at: datetime | None = plain(
+        "entered_at",
+        description="In the segment since; null while that is not recorded.",
+    )
+
+
+@strawberry.type(description="A page of a segment's members, the longest known first.")
+class SegmentMemberConnection(Connection):
+    edges: list[SegmentMemberEdge] = plain("edges", description="The page's members.")
+
+
+@strawberry.type(
+    description="A question about people, kept under a name. Its members are those of "
+    "whom the definition holds at the moment."
+)
+class Segment(Node):
+    id: strawberry.ID = plain(
+        "_id", read=global_id(Kind.SEGMENT), description="Starts with seg_."
+    )
+    name: str = plain("name", description="Unique, whatever its case.")
+    definition: SegmentDefinition = plain("definition", description="Who is meant.")
+    is_starred: bool = plain("is_starred", description="Marked as important.")
+    version: int = plain(
+        "version", description="1, and one more with every change of the definition."
+    )
+    created_at: datetime = plain("created_at", description="When it was made.")
+    updated_at: datetime = plain("updated_at", description="When it was last changed.")
+
+    @batch(description="Who is in the segment. Needs the scope profiles:read.")
+    @staticmethod
+    async def members(
+        parents: list[Document],
+        context: Context,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> list[SegmentMemberConnection]:
+        context.require("profiles:read")
+        page = asked_page(first, after, last, before)
+        pages = await segment_members(
+            context.db, parents, page, context.now(), context.zone
+        )
+        found: list[Any] = [
+            connection(it, Count(_count_members, None, it.scope)) for it in pages
+        ]
+        return found
+
+    @batch(description="How many people are in it.")
+    @staticmethod
+    async def size(parents: list[Document], context: Context) -> list[int]:
+        return await segment_sizes(context.db, parents, context.now(), context.zone)
+
+    @batch(
+        description="The aggregation stages on the profiles that answer it now, as "
+        "MongoDB Extended JSON."
+    )
+    @staticmethod
+    async def pipeline(parents: list[Document], context: Context) -> list[list[JSON]]:
+        questions = await segment_questions(
+            context.db, parents, context.now(), context.zone
+        )
+        return [extended_json(asked.stages) for asked in questions]
+
+    @batch(
+        description="Segments whose definitions refer to this one. They keep it from "
+        "being deleted."
+    )
+    @staticmethod
+    async def dependants(
+        parents: list[Document], context: Context
+    ) -> list[list[Annotated["Segment", strawberry.lazy("gql.segments.types")]]]:
+        found = await dependants(context.db, [row["_id"] for row in parents])
+        rows: list[Any] = [found[row["_id"]] for row in parents]
+        return rows
+
+
+@strawberry.type(description="A segment on a page.")
+class SegmentEdge(Edge):
+    node: Segment = plain("node", description="The segment.")
+
+
+@strawberry.type(description="A page of segments, by name.")
+class SegmentConnection(Connection):
+    edges: list[SegmentEdge] = plain("edges", description="The page's segments.")
+
+
+@strawberry.type(description="How many people can be reached on a channel.")
+class ChannelReach:
+    channel: Channel = plain("channel", description="The channel.")
+    count: int = plain(
+        "count", description="How many have agreed to it and are not suppressed."
+    )
+
+
+def _itself(source: Document) -> int:
+    return id(source)
+
+
+@strawberry.type(
+    description="Whom a definition means at the moment; nothing of it is stored."
+)
+class SegmentPreview:
+    @batch(description="How many people there are.", key=_itself)
+    @staticmethod
+    async def count(parents: list[Document], context: Context) -> list[int]:
+        asked = [_preview(row).asked for row in parents]
+        return await count_members(context.db, asked)
+
+    @batch(
+        description="How many of them can receive marketing, for each channel.",
+        key=_itself,
+    )
+    @staticmethod
+    async def reachable(
+        parents: list[Document], context: Context
+    ) -> list[list[ChannelReach]]:
+        answers: list[Any] = []
+        for row in parents:
+            found = await _preview(row).reachable(context.db)
+            answers.append(
+                [{"channel": each, "count": count} for each, count in found.items()]
+            )
+        return answers
+
+    @batch(
+        description="Who they are, in the order in which they became known. Needs the "
+        "scope profiles:read.",
+        key=_itself,
+    )
+    @staticmethod
+    async def profiles(
+        parents: list[Document],
+        context: Context,
+        first: First = None,
+        after: After = None,
+    ) -> list[Annotated["ProfileConnection", strawberry.lazy("gql.profiles")]]:
+        context.require("profiles:read")
+        page = asked_page(first, after)
+        answers: list[Any] = []
+        for row in parents:
+            found = await _preview(row).page(context.db, page)
+            answers.append(connection(found, Count(_count_members, None, found.scope)))
+        return answers
+
+    pipeline: list[JSON] = plain(
+        "preview",
+        read=lambda preview: preview.pipeline,
+        description="The aggregation stages on the profiles that answer it, as MongoDB "
+        "Extended JSON.",
+    )
+
+
+def _preview(source: Document) -> Preview:
+    preview: Preview = source["preview"]
+    return preview
+
+
+async def _count_members(
+    context: Context, shared: None, ones: Sequence[Any]
+) -> Sequence[int]:
+    return await count_members(context.db, ones)

@@ -1,0 +1,572 @@
+"""Segments through the API."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from resolvers.db import Database
+from tests.audience.test_conditions import COMPARISONS, DEFINITION
+from tests.gql.conftest import NOW, Api, GraphQL
+
+pytestmark = pytest.mark.anyio
+
+CREATE = """
+mutation Create($input: CreateSegmentInput!) {
+  createSegment(input: $input) {
+    segment {
+      id name isStarred version size pipeline
+      definition { json }
+      members(first: 1) {
+        edges { node { email } enteredAt cursor } pageInfo { hasNextPage } totalCount
+      }
+      dependants { name }
+    }
+    userErrors { code message path }
+  }
+}
+"""
+
+UPDATE = """
+mutation Update($input: UpdateSegmentInput!) {
+  updateSegment(input: $input) {
+    segment { name isStarred version definition { json } dependants { name } }
+    userErrors { code path }
+  }
+}
+"""
+
+DELETE = """
+mutation Delete($id: ID!) {
+  deleteSegment(input: {id: $id}) { deletedId userErrors { code message path } }
+}
+"""
+
+PREVIEW = """
+query Preview($definition: SegmentDefinitionInput!) {
+  segmentPreview(definition: $definition) {
+    count pipeline
+    reachable { channel count }
+    profiles(first: 2) {
+      edges { node { email } } pageInfo { hasNextPage endCursor } totalCount
+    }
+  }
+}
+"""
+
+
+async def shop(db: Database) -> dict[str, ObjectId]:
+    """Three people; Ada ordered twice, Ben once and long ago, Cyd never."""
+    metric = ObjectId()
+    await db.metrics.insert_one(
+        {"_id": metric, "name": "Placed Order", "key": "a", "created_at": NOW}
+    )
+    times = {"ada": [NOW, NOW - timedelta(days=3)], "ben": [NOW - timedelta(days=99)]}
+    people = {}
+    for name in ("ada", "ben", "cyd"):
+        profile: dict[str, Any] = {
+            "_id": ObjectId(),
+            "email": f"{name}@example.org",
+            "properties": {},
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+        at = times.get(name, [])
+        if at:
+            counted = {"n": len(at), "f": at[-1], "l": at[0], "s": 5.0, "t": at}
+            profile["summary"] = {"a": counted}
+        if name == "ada":
+            profile["consent"] = {"email": {"status": "SUBSCRIBED"}}
+        await db.profiles.insert_one(profile)
+        people[name] = profile["_id"]
+        for number, when in enumerate(at):
+            await db.events.insert_one(
+                {
+                    "profile_id": profile["_id"],
+                    "metric_id": metric,
+                    "timestamp": when,
+                    "unique_id": str(number),
+                    "value": 5,
+                    "properties": {},
+                }
+            )
+    return people
+
+
+def orders(compare: dict[str, Any], days: int | None = None) -> dict[str, Any]:
+    event: dict[str, Any] = {"metric": {"name": "Placed Order"}, "compare": compare}
+    if days:
+        event["during"] = {"inTheLast": {"amount": days, "unit": "DAY"}}
+    return {"groups": [{"anyOf": [{"event": event}]}]}
+
+
+def in_segment(segment_id: str, **more: Any) -> dict[str, Any]:
+    condition = {"segment": {"segmentId": segment_id, **more}}
+    return {"groups": [{"anyOf": [condition]}]}
+
+
+async def created(graphql: GraphQL, name: str, definition: Any) -> Any:
+    given = {"name": name, "definition": definition}
+    answer = (await graphql(CREATE, input=given))["createSegment"]
+    assert answer["userErrors"] == []
+    return answer["segment"]
+
+
+async def test_a_preview_counts_shows_and_explains_itself(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+
+    data = await graphql(PREVIEW, definition=orders({"equals": 0}, 30))
+
+    (pipeline,) = (data["segmentPreview"].pop("pipeline"),)
+    assert pipeline[0]["$match"]["$nor"][0]["summary.a.t.0"] == {
+        "$gte": {"$date": "2026-01-30T12:00:00Z"}
+    }
+    assert data["segmentPreview"] == {
+        "count": 2,
+        "reachable": [
+            {"channel": channel, "count": 0}
+            for channel in ("EMAIL", "SMS", "PUSH", "WHATSAPP")
+        ],
+        "profiles": {
+            "edges": [
+                {"node": {"email": "ben@example.org"}},
+                {"node": {"email": "cyd@example.org"}},
+            ],
+            "pageInfo": {
+                "hasNextPage": False,
+                "endCursor": data["segmentPreview"]["profiles"]["pageInfo"][
+                    "endCursor"
+                ],
+            },
+            "totalCount": 2,
+        },
+    }
+
+
+async def test_reachable_counts_those_who_agreed(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+
+    data = await graphql(PREVIEW, definition=orders({"atLeast": 1}))
+
+    assert data["segmentPreview"]["reachable"][0] == {"channel": "EMAIL", "count": 1}
+
+
+async def test_the_events_answer_what_the_summary_does_not(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    definition = orders({"atLeast": 1})
+    definition["groups"][0]["anyOf"][0]["event"]["where"] = [
+        {"path": "value", "is": {"number": {"equals": 5}}}
+    ]
+
+    data = await graphql(PREVIEW, definition=definition)
+
+    assert data["segmentPreview"]["count"] == 2
+    assert [
+        edge["node"]["email"] for edge in data["segmentPreview"]["profiles"]["edges"]
+    ] == ["ada@example.org", "ben@example.org"]
+
+
+async def test_the_same_definition_filters_profiles(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+
+    data = await graphql(
+        """
+        query Filtered($some: SegmentDefinitionInput!, $none: SegmentDefinitionInput!) {
+          some: profiles(filter: $some) { edges { node { email } } totalCount }
+          none: profiles(filter: $none) { edges { node { email } } totalCount }
+        }
+        """,
+        some=orders({"atLeast": 2}),
+        none=orders({"between": {"from": 1, "to": 1}}, 1),
+    )
+
+    ada = {"edges": [{"node": {"email": "ada@example.org"}}], "totalCount": 1}
+    assert data == {"some": ada, "none": ada}
+
+
+async def test_a_segment_is_made_and_read(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+
+    segment = await created(graphql, " Buyers  of late ", orders({"atLeast": 1}))
+
+    cursor = segment["members"]["edges"][0].pop("cursor")
+    pipeline = segment.pop("pipeline")
+    assert segment == {
+        "id": segment["id"],
+        "name": "Buyers of late",
+        "isStarred": False,
+        "version": 1,
+        "size": 2,
+        "definition": {
+            "json": {
+                "groups": [
+                    {
+                        "anyOf": [
+                            {
+                                "event": {
+                                    "metric": {"name": "Placed Order"},
+                                    "measure": "COUNT",
+                                    "compare": {"atLeast": 1.0},
+                                }
+                            }
+                        ]
+                    }
+                ]
+            }
+        },
+        "members": {
+            "edges": [{"node": {"email": "ada@example.org"}, "enteredAt": None}],
+            "pageInfo": {"hasNextPage": True},
+            "totalCount": 2,
+        },
+        "dependants": [],
+    }
+    assert pipeline == [
+        {"$match": {"summary.a.n": {"$gte": 1.0}}},
+        {"$project": {"_id": 1}},
+    ]
+    following = await graphql(
+        """
+        query More($id: ID!, $after: String) {
+          segment(id: $id) {
+            members(after: $after) { edges { node { email } } }
+            before: members(last: 1) { edges { node { email } } }
+          }
+        }
+        """,
+        id=segment["id"],
+        after=cursor,
+    )
+    ben = {"edges": [{"node": {"email": "ben@example.org"}}]}
+    assert following == {"segment": {"members": ben, "before": ben}}
+
+
+async def test_segments_are_listed_by_name_and_searched(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    for name in ("Cats", "a dogs", "B cats"):
+        await created(graphql, name, orders({"atLeast": 1}))
+
+    data = await graphql(
+        """
+        {
+          all: segments(first: 2) { edges { node { name } } totalCount }
+          cats: segments(search: "CAT") { edges { node { name size } } totalCount }
+        }
+        """
+    )
+
+    assert data == {
+        "all": {
+            "edges": [{"node": {"name": "a dogs"}}, {"node": {"name": "B cats"}}],
+            "totalCount": 3,
+        },
+        "cats": {
+            "edges": [
+                {"node": {"name": "B cats", "size": 2}},
+                {"node": {"name": "Cats", "size": 2}},
+            ],
+            "totalCount": 2,
+        },
+    }
+
+
+async def test_a_segment_is_changed(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+    segment = await created(graphql, "Buyers", orders({"atLeast": 1}))
+
+    starred = {"id": segment["id"], "isStarred": True}
+    first = await graphql(UPDATE, input=starred)
+    second = await graphql(
+        UPDATE,
+        input={
+            "id": segment["id"],
+            "name": "Twice",
+            "definition": orders({"atLeast": 2}),
+        },
+    )
+
+    assert first["updateSegment"]["segment"] | {"definition": None} == {
+        "name": "Buyers",
+        "isStarred": True,
+        "version": 1,
+        "definition": None,
+        "dependants": [],
+    }
+    assert second["updateSegment"]["segment"]["name"] == "Twice"
+    assert second["updateSegment"]["segment"]["version"] == 2
+    json = second["updateSegment"]["segment"]["definition"]["json"]
+    assert json["groups"][0]["anyOf"][0]["event"]["compare"] == {"atLeast": 2.0}
+
+
+async def test_a_name_is_unique(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+    await created(graphql, "Buyers", orders({"atLeast": 1}))
+    other = await created(graphql, "Others", orders({"atLeast": 1}))
+
+    again = {"name": "BUYERS", "definition": orders({"atLeast": 1})}
+    refused = (await graphql(CREATE, input=again))["createSegment"]
+    renamed = await graphql(UPDATE, input={"id": other["id"], "name": "buyers"})
+
+    taken = [{"code": "TAKEN", "path": ["name"]}]
+    assert refused["segment"] is None
+    assert [{**it, "message": 0} for it in refused["userErrors"]] == [
+        {**it, "message": 0} for it in taken
+    ]
+    assert renamed["updateSegment"] == {"segment": None, "userErrors": taken}
+
+
+async def test_every_fault_of_a_definition_is_told(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    event = {"metric": {"name": "Nothing"}, "compare": {"equals": 0}}
+    unknown = {
+        "groups": [
+            {"anyOf": [{"event": event}]},
+            {
+                "anyOf": [
+                    {"list": {"listId": f"lst_{ObjectId()}"}},
+                    {"not": in_segment("seg_x")},
+                ]
+            },
+        ]
+    }
+
+    refused = await graphql(CREATE, input={"name": "x", "definition": unknown})
+    wrong = {"groups": [{"anyOf": []}]}
+    empty = await graphql(CREATE, input={"name": "x", "definition": wrong})
+
+    first = ["definition", "groups", "0", "anyOf"]
+    second = ["definition", "groups", "1", "anyOf"]
+    assert refused["createSegment"] == {
+        "segment": None,
+        "userErrors": [
+            {
+                "code": "NOT_FOUND",
+                "message": "There is no metric 'Nothing'.",
+                "path": [*first, "0", "event", "metric", "name"],
+            },
+            {
+                "code": "NOT_FOUND",
+                "message": "There is no such list.",
+                "path": [*second, "0", "list", "listId"],
+            },
+            {
+                "code": "NOT_FOUND",
+                "message": "There is no such segment.",
+                "path": [
+                    *(*second, "1", "not", "groups", "0", "anyOf", "0"),
+                    *("segment", "segmentId"),
+                ],
+            },
+        ],
+    }
+    assert empty["createSegment"]["userErrors"] == [
+        {
+            "code": "INVALID",
+            "message": "At least 1 conditions must be given.",
+            "path": ["definition", "groups", "0", "anyOf"],
+        }
+    ]
+
+
+async def test_segments_refer_to_each_other_but_not_to_themselves(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    buyers = await created(graphql, "Buyers", orders({"atLeast": 1}))
+    others = await created(graphql, "Others", in_segment(buyers["id"], isMember=False))
+    third = await created(graphql, "Third", in_segment(others["id"]))
+
+    assert others["members"]["edges"][0]["node"] == {"email": "cyd@example.org"}
+    changed = {"id": buyers["id"], "definition": in_segment(third["id"])}
+    circle = await graphql(UPDATE, input=changed)
+    deleted = await graphql(DELETE, id=buyers["id"])
+
+    path = ["definition", "groups", "0", "anyOf", "0", "segment", "segmentId"]
+    assert circle["updateSegment"] == {
+        "segment": None,
+        "userErrors": [{"code": "CONFLICT", "path": path}],
+    }
+    assert deleted["deleteSegment"] == {
+        "deletedId": None,
+        "userErrors": [
+            {
+                "code": "NOT_ALLOWED",
+                "message": "Other segments refer to this one: 'Others'. Change them "
+                "first.",
+                "path": ["id"],
+            }
+        ],
+    }
+    for each in (third, others, buyers):
+        answer = await graphql(DELETE, id=each["id"])
+        assert answer["deleteSegment"] == {"deletedId": each["id"], "userErrors": []}
+
+
+async def test_references_have_a_depth(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+    last = await created(graphql, "0", orders({"atLeast": 1}))
+    for name in "12345":
+        last = await created(graphql, name, in_segment(last["id"]))
+
+    given = {"name": "6", "definition": in_segment(last["id"])}
+    refused = (await graphql(CREATE, input=given))["createSegment"]
+
+    assert last["size"] == 2
+    assert [error["code"] for error in refused["userErrors"]] == ["CONFLICT"]
+
+
+async def test_a_segment_is_a_node(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+    made = await created(graphql, "Buyers", orders({"atLeast": 1}))
+
+    data = await graphql(
+        """
+        query Find($id: ID!) {
+          node(id: $id) { id ... on Segment { name members { totalCount } } }
+          none: segment(id: "seg_000000000000000000000000") { id }
+        }
+        """,
+        id=made["id"],
+    )
+
+    found = {"id": made["id"], "name": "Buyers", "members": {"totalCount": 2}}
+    assert data == {"node": found, "none": None}
+
+
+NUMBER = "equals notEquals greaterThan atLeast lessThan atMost between { from to }"
+SPAN = "{ amount unit }"
+TIMEFRAME = (
+    f"inTheLast {SPAN} notInTheLast {SPAN} inTheLastBetween {{ from {SPAN} to {SPAN} }} "
+    "before after on between { from to }"
+)
+FILTER = f"""
+path whenMissing
+is {{
+  exists boolean
+  text {{
+    equals notEquals in notIn contains notContains startsWith notStartsWith endsWith
+    notEndsWith matches notMatches phoneCountryIn phoneCountryNotIn
+  }}
+  number {{ {NUMBER} }}
+  date {{
+    during {{ {TIMEFRAME} }}
+    inTheNext {SPAN}
+    anniversary {{ today inTheNext {SPAN} inTheLast {SPAN} month }}
+  }}
+  items {{
+    contains notContains containsAny notContainsAny containsAll notContainsAll
+    containsText notContainsText count {{ {NUMBER} }}
+  }}
+}}
+"""
+CONDITIONS = f"""
+__typename
+... on EventCondition {{
+  metric {{ id name }} measure compare {{ {NUMBER} }} of during {{ {TIMEFRAME} }}
+  where {{ {FILTER} }}
+}}
+... on PropertyCondition {{ filter {{ {FILTER} }} }}
+... on ConsentCondition {{
+  channel canReceiveMarketing status changed {{ {TIMEFRAME} }} method suppression
+}}
+... on ListCondition {{ listId isMember joined {{ {TIMEFRAME} }} }}
+... on SegmentCondition {{ segmentId isMember }}
+... on RegionCondition {{ region isWithin }}
+... on SampleCondition {{ percent seed }}
+"""
+SHOW = f"""
+query Show($id: ID!) {{
+  segment(id: $id) {{
+    definition {{
+      json
+      groups {{
+        anyOf {{
+          {CONDITIONS}
+          ... on AllCondition {{ groups {{ anyOf {{ {CONDITIONS} }} }} }}
+          ... on NotCondition {{ groups {{ anyOf {{ {CONDITIONS} }} }} }}
+        }}
+      }}
+    }}
+  }}
+}}
+"""
+
+
+def as_input(shown: Any) -> Any:
+    """What was read, with type names made into the fields of the input."""
+    if isinstance(shown, list):
+        return [as_input(item) for item in shown]
+    if not isinstance(shown, dict):
+        return shown
+    kept = {
+        name: as_input(value)
+        for name, value in shown.items()
+        if value is not None and name != "__typename"
+    }
+    if "__typename" in shown:
+        return {shown["__typename"].removesuffix("Condition").lower(): kept}
+    return kept
+
+
+async def test_a_definition_that_is_read_can_be_sent_back(
+    graphql: GraphQL, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every field of every kind of condition, which nobody asks for at once.
+    monkeypatch.setattr("gql.limits.MAX_NODES", 10**12)
+    await shop(db)
+    await db.lists.insert_one(
+        {
+            "_id": ObjectId("5f0000000000000000000001"),
+            "name": "Club",
+            "name_key": "club",
+            "opt_in": "SINGLE",
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+    )
+    whole = {"groups": [dict(DEFINITION["groups"][0]), {"anyOf": []}]}
+    for condition in DEFINITION["groups"][1]["anyOf"]:
+        if "list" in condition:
+            changed = condition["list"] | {"listId": "lst_5f0000000000000000000001"}
+            whole["groups"][1]["anyOf"].append({"list": changed})
+        elif "sequence" not in condition and "segment" not in condition:
+            whole["groups"][1]["anyOf"].append(condition)
+    whole["groups"] += [
+        {
+            "anyOf": [
+                {"property": {"filter": {"path": "properties.x", "is": comparison}}}
+            ]
+        }
+        for comparison in COMPARISONS
+    ]
+    made = await created(graphql, "Everything", whole)
+
+    shown = await graphql(SHOW, id=made["id"])
+
+    definition = shown["segment"]["definition"]
+    json = definition.pop("json")
+    again = await created(graphql, "Again", as_input(definition))
+    and_again = await created(graphql, "And again", json)
+    assert again["definition"]["json"] == json
+    assert and_again["definition"]["json"] == json
+
+
+async def test_reading_needs_a_scope(api: Api) -> None:
+    api.viewer = None
+
+    refused = await api.refusals("{ segments { totalCount } }")
+
+    assert [it["code"] for it in refused] == ["UNAUTHENTICATED"]
