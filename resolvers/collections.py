@@ -93,6 +93,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     "mail_counts": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "event_batches": [_index(at=ASCENDING)],
+    "imports": [_index(status=ASCENDING, until=ASCENDING)],
+    "import_blocks": [
+        _index(import_id=ASCENDING, kind=ASCENDING, number=ASCENDING),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
 }
 
 VALIDATORS: dict[str, Document] = {
@@ -166,6 +171,28 @@ VALIDATORS: dict[str, Document] = {
     ),
     "form_events": _schema({"form_id": _ID, "day": _TEXT}, seen=_ARRAY),
     "outbox": _schema({"kind": _TEXT, "to": _TEXT, "next_at": _TIME}),
+    "imports": _schema(
+        {
+            "name": _TEXT,
+            "status": {
+                "enum": [
+                    *("QUEUED", "RUNNING", "CANCELLING"),
+                    *("COMPLETED", "CANCELLED", "FAILED"),
+                ]
+            },
+            "columns": _ARRAY,
+            "created_at": _TIME,
+            "until": _TIME,
+        }
+    ),
+    "import_blocks": _schema(
+        {
+            "import_id": _ID,
+            "kind": {"enum": ["ROWS", "REJECTED"]},
+            "content": {"bsonType": "binData"},
+            "expires_at": _TIME,
+        }
+    ),
     "keys": _schema(
         {
             "name": _TEXT,

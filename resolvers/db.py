@@ -59,6 +59,8 @@ class Database:
     mail_counts: Collection
     keys: Collection
     event_batches: Collection
+    imports: Collection
+    import_blocks: Collection
     seeds: Collection
     leases: Collection
     migrations: Collection
