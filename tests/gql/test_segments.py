@@ -344,7 +344,7 @@ async def test_every_fault_of_a_definition_is_told(
     }
 
     refused = await graphql(CREATE, input={"name": "x", "definition": unknown})
-    wrong = {"groups": [{"anyOf": []}]}
+    wrong: dict[str, Any] = {"groups": [{"anyOf": []}]}
     empty = await graphql(CREATE, input={"name": "x", "definition": wrong})
 
     first = ["definition", "groups", "0", "anyOf"]
@@ -449,8 +449,9 @@ async def test_a_segment_is_a_node(graphql: GraphQL, db: Database) -> None:
 NUMBER = "equals notEquals greaterThan atLeast lessThan atMost between { from to }"
 SPAN = "{ amount unit }"
 TIMEFRAME = (
-    f"inTheLast {SPAN} notInTheLast {SPAN} inTheLastBetween {{ from {SPAN} to {SPAN} }} "
-    "before after on between { from to }"
+    f"inTheLast {SPAN} notInTheLast {SPAN} "
+    f"inTheLastBetween {{ from {SPAN} to {SPAN} }} before after on "
+    "between { from to }"
 )
 FILTER = f"""
 path whenMissing
