@@ -21,9 +21,15 @@ from typing import Any
 
 import orjson
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 
-from gql.execution import CompiledExecutor, FromDocument, batch, plain, plans_of
+from gql.execution import (
+    CompiledExecutor,
+    DocumentCache,
+    FromDocument,
+    batch,
+    plain,
+    plans_of,
+)
 
 Document = dict[str, Any]
 
@@ -223,7 +229,7 @@ def connection(rows: list[Document], has_next: bool) -> Any:
 
 schema = strawberry.Schema(
     Query,
-    extensions=[ParserCache, ValidationCache],
+    extensions=[DocumentCache],
     execution_context_class=CompiledExecutor,
 )
 
