@@ -49,7 +49,7 @@ class LeaveClaim:
 def confirmation_token(tokens: Tokens, claim: ConfirmationClaim, now: datetime) -> str:
     """A token for one waiting sign-up."""
     expires = int((now + tokens.expiry).timestamp())
-    return _signed(
+    return signed(
         tokens,
         _CONFIRM,
         [claim.profile_id, claim.list_id, claim.nonce, list(claim.channels), expires],
@@ -58,7 +58,9 @@ def confirmation_token(tokens: Tokens, claim: ConfirmationClaim, now: datetime) 
 
 def read_confirmation(tokens: Tokens, token: str, now: datetime) -> ConfirmationClaim:
     """The claim; InvalidInput when forged or too old."""
-    profile_id, list_id, nonce, channels, expires = _read(tokens, _CONFIRM, token, 5)
+    profile_id, list_id, nonce, channels, expires = read_signed(
+        tokens, _CONFIRM, token, 5
+    )
     if now > datetime.fromtimestamp(expires, UTC):
         raise InvalidInput(
             "This confirmation has expired. Sign up again to get a new one.", _PATH
@@ -75,21 +77,24 @@ def leave_token(
     list_id: str | None = None,
 ) -> str:
     """A token with which its holder leaves a list, or else the channels."""
-    return _signed(tokens, _LEAVE, [profile_id, list(channels), list_id])
+    return signed(tokens, _LEAVE, [profile_id, list(channels), list_id])
 
 
 def read_leave(tokens: Tokens, token: str) -> LeaveClaim:
     """The claim; InvalidInput when forged."""
-    profile_id, channels, list_id = _read(tokens, _LEAVE, token, 3)
+    profile_id, channels, list_id = read_signed(tokens, _LEAVE, token, 3)
     return LeaveClaim(profile_id, tuple(Channel(one) for one in channels), list_id)
 
 
-def _signed(tokens: Tokens, purpose: str, claim: list[Any]) -> str:
+def signed(tokens: Tokens, purpose: str, claim: list[Any]) -> str:
+    """The claim as a token that only `read_signed` with the same purpose takes."""
     text = _serializer(tokens, purpose).dumps(claim)
     return text if isinstance(text, str) else text.decode()
 
 
-def _read(tokens: Tokens, purpose: str, token: str, parts: int) -> list[Any]:
+def read_signed(tokens: Tokens, purpose: str, token: str, parts: int) -> list[Any]:
+    """The claim of so many parts; InvalidInput when forged or made for another
+    purpose."""
     wrong = InvalidInput(
         "This token is not one of ours: use the whole link from the message.", _PATH
     )

@@ -10,6 +10,8 @@ from gql.consent import ConsentMutation
 from gql.errors import present
 from gql.events import EventQuery
 from gql.execution import CompiledExecutor
+from gql.form_changes import FormMutation
+from gql.forms import FormQuery
 from gql.keys import KeyMutation, KeyQuery
 from gql.limits import Limits
 from gql.list_changes import ListMutation
@@ -34,6 +36,7 @@ class Query(
     MetricQuery,
     ListQuery,
     SegmentQuery,
+    FormQuery,
     NodeQuery,
     KeyQuery,
 ):
@@ -51,6 +54,7 @@ class Mutation(
     ConsentMutation,
     ListMutation,
     SegmentMutation,
+    FormMutation,
     KeyMutation,
 ):
     pass

@@ -1,0 +1,112 @@
+"""An answer to a form becomes a sign-up: one path for the API, the form's own page and
+forms embedded in other sites."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import Any
+
+from audience.consent import NO_EVIDENCE, Channel, Evidence, Status
+from audience.errors import InvalidInput, NotFound
+from audience.forms.rendering import read_render_token
+from audience.forms.stored import form_of
+from audience.forms.submissions import check_answers, sign_ups
+from audience.lists import OptIn
+from audience.tokens import Tokens
+from resolvers.db import Database, Document
+from resolvers.forms.records import live_form
+from resolvers.forms.statistics import count_submission
+from resolvers.lists import live_list
+from resolvers.signups import Confirmation, subscribe
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What arrived. `token` is that of the showing; `trap` the field that people do
+    not see."""
+
+    values: Any
+    channels: Sequence[Channel] | None = None
+    token: str | None = None
+    trap: str | None = None
+    anonymous_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What the visitor is told, and what is to be delivered."""
+
+    form: Document
+    list: Document
+    status: Status
+    confirmations: tuple[Confirmation, ...] = ()
+
+
+async def submit_form(
+    db: Database,
+    key: str,
+    answer: Answer,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    tokens: Tokens,
+    evidence: Evidence = NO_EVIDENCE,
+    is_trusted: bool = False,
+    count: Callable[[], None],
+) -> Submitted:
+    """Signs up whoever filled in the form with this id or short name.
+
+    The answer is the same for known and unknown people. Without `is_trusted` a token
+    of the form's showing is needed. Whoever fills in the trap is told the same, and
+    nothing is done. `count` raises when too much comes from one address.
+    """
+    kept = await live_form(db, key)
+    found = await live_list(db, kept["list_id"], ("formId",))
+    form = form_of(kept)
+    count()
+    answers = check_answers(form, answer.values, answer.channels)
+    wanted = sign_ups(form, answers, answer.anonymous_id)
+    is_single = found["opt_in"] == OptIn.SINGLE
+    status = Status.SUBSCRIBED if is_single else Status.PENDING
+    told = Submitted(kept, found, status)
+    if answer.trap:
+        return told
+    number = _number(answer.token, str(kept["_id"]), tokens, now, is_trusted)
+    await _mark(db, kept, now)
+    confirmations: list[Confirmation] = []
+    for each in wanted:
+        done = await subscribe(
+            db,
+            each,
+            now=now,
+            tokens=tokens,
+            evidence=evidence,
+            is_trusted=is_trusted,
+        )
+        confirmations += done.confirmations
+    await count_submission(db, kept["_id"], number, now, zone)
+    return replace(told, confirmations=tuple(confirmations))
+
+
+def _number(
+    token: str | None, form_id: str, tokens: Tokens, now: datetime, is_trusted: bool
+) -> str:
+    if token is not None:
+        return read_render_token(tokens, token, form_id, now)
+    if is_trusted:
+        return secrets.token_urlsafe(9)
+    raise InvalidInput(
+        "Give the token that came with the form when it was shown.", ("token",)
+    )
+
+
+async def _mark(db: Database, kept: Document, now: datetime) -> None:
+    """Remembers that there are sign-ups, before the first, so that the form stays."""
+    if kept.get("submitted_at") is not None:
+        return
+    marked = await db.forms.update_one(
+        {"_id": kept["_id"]}, {"$min": {"submitted_at": now}}
+    )
+    if marked.matched_count == 0:
+        raise NotFound("There is no such form.", ("formId",))
