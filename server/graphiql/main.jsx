@@ -22,7 +22,7 @@ globalThis.MonacoEnvironment = {
 
 const key = keptKey();
 const authorization = key ? { Authorization: `Bearer ${key}` } : {};
-const fetcher = createGraphiQLFetcher({
+const send = createGraphiQLFetcher({
   url: ENDPOINT,
   headers: authorization,
   wsClient: createClient({
@@ -31,6 +31,12 @@ const fetcher = createGraphiQLFetcher({
     lazy: true,
   }),
 });
+
+// Just after a change of tabs the editor still names the operation of the other tab.
+function fetcher({ operationName, ...request }, options) {
+  const named = operationName && request.query.includes(operationName);
+  return send(named ? { ...request, operationName } : request, options);
+}
 
 async function ask(query) {
   const response = await fetch(ENDPOINT, {
@@ -89,7 +95,7 @@ createRoot(document.getElementById("graphiql")).render(
       fetcher={fetcher}
       plugins={[HISTORY_PLUGIN, explorer]}
       defaultTabs={tabs}
-      defaultEditorToolsVisibility={false}
+      defaultEditorToolsVisibility="variables"
       isHeadersEditorEnabled
       inputValueDeprecation
       schemaDescription

@@ -45,6 +45,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     yield page
     context.close()
 
@@ -60,11 +61,13 @@ def test_a_key_is_set_and_an_example_is_run(server: RunningServer, page: Page) -
     )
 
     page.goto(f"{server.address}/graphql")
-    expect(page.get_by_role("alert")).to_contain_text("Queries need an API key.")
+    expect(page.locator(".notice")).to_contain_text("Queries need an API key.")
     page.get_by_label("API key").fill(ADMIN_KEY)
     page.get_by_role("button", name="Use key").click()
     expect(page.get_by_role("status")).to_contain_text("AUDIENCE_ADMIN_KEY")
+    expect(page.locator(".graphiql-query-editor")).to_contain_text("Profiles")
     page.get_by_role("tab", name="RecordAnOrder").click()
+    expect(page.locator(".graphiql-query-editor")).to_contain_text("trackEvent")
     page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
 
     answer = page.locator(".graphiql-response")
@@ -84,13 +87,13 @@ def test_a_key_in_the_address_is_taken_over_and_removed(
     page.reload()
     expect(page.get_by_role("status")).to_contain_text("AUDIENCE_ADMIN_KEY")
     page.get_by_role("button", name="Forget key").click()
-    expect(page.get_by_role("alert")).to_contain_text("Queries need an API key.")
+    expect(page.locator(".notice")).to_contain_text("Queries need an API key.")
 
 
 def test_a_key_that_does_not_work_is_said_so(server: RunningServer, page: Page) -> None:
     page.goto(f"{server.address}/graphql#key=sk_wrong")
 
-    expect(page.get_by_role("alert")).to_contain_text(
+    expect(page.locator(".notice")).to_contain_text(
         "The key kept in this browser does not work: This API key is unknown"
     )
 
