@@ -23,7 +23,9 @@ WARM_UP = 20
 # The first that a file's path contains names its part.
 _PARTS = (
     ("/gql/execution/", "gql/execution: shaping answers"),
-    ("<audience", "gql/execution: compiled plans"),
+    ("<root>", "gql/execution: compiled plans"),
+    ("<one>", "gql/execution: compiled plans"),
+    ("<complete>", "gql/execution: compiled plans"),
     ("/gql/", "gql: fields"),
     ("/resolvers/", "resolvers"),
     ("/audience/", "audience: rules"),

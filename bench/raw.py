@@ -267,23 +267,30 @@ async def segment(db: Database, variables: Document) -> Document:
 async def _events(
     db: Database, ids: list[ObjectId], match: Document, limit: int, fields: Document
 ) -> dict[ObjectId, list[Document]]:
-    """The newest events of each profile: limited reads of one index, one command."""
-    branches: list[list[Document]] = [
-        [
-            {"$match": {"profile_id": each, **match}},
-            {"$sort": {"timestamp": -1, "_id": -1}},
-            {"$limit": limit},
-            {"$project": fields},
-        ]
-        for each in ids
+    """The newest events of each profile: limited reads of one index, in one command."""
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$in": ids}}},
+        {"$project": {"_id": 1}},
+        {
+            "$lookup": {
+                "from": "events",
+                "localField": "_id",
+                "foreignField": "profile_id",
+                "pipeline": [
+                    {"$match": match},
+                    {"$sort": {"timestamp": -1, "_id": -1}},
+                    {"$limit": limit},
+                    {"$project": fields},
+                ],
+                "as": "event",
+            }
+        },
+        {"$unwind": "$event"},
+        {"$replaceRoot": {"newRoot": "$event"}},
     ]
-    pipeline: list[Document] = [*branches[0]]
-    pipeline += (
-        {"$unionWith": {"coll": "events", "pipeline": branch}}
-        for branch in branches[1:]
-    )
     found: dict[ObjectId, list[Document]] = {each: [] for each in ids}
-    for event in await aggregate(db.events, pipeline, batch_size=len(ids) * limit):
+    most = len(ids) * limit + 1
+    for event in await aggregate(db.profiles, pipeline, batch_size=most):
         found[event["profile_id"]].append(event)
     return found
 

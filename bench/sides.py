@@ -61,12 +61,12 @@ def _uvicorn(app: str) -> tuple[str, ...]:
     )
 
 
-def _ours(name: str, title: str, **environment: str) -> Side:
+def _ours(name: str, title: str, driver: str, app: str = "server.app") -> Side:
     return Side(
         name,
         title,
-        _uvicorn("server.app:from_environment"),
-        tuple(environment.items()),
+        _uvicorn(f"{app}:from_environment"),
+        (("AUDIENCE_DRIVER", driver),),
     )
 
 
@@ -93,14 +93,9 @@ def _node(name: str, title: str) -> Side:
 SIDES = {
     side.name: side
     for side in (
-        _ours("audience", "Audience, Motor", AUDIENCE_DRIVER="motor"),
-        _ours("audience-pymongo", "Audience, PyMongo async", AUDIENCE_DRIVER="pymongo"),
-        _ours(
-            "audience-plain",
-            "Audience, Motor, graphql-core's executor",
-            AUDIENCE_DRIVER="motor",
-            AUDIENCE_EXECUTOR="plain",
-        ),
+        _ours("audience", "Audience, Motor", "motor"),
+        _ours("audience-pymongo", "Audience, PyMongo async", "pymongo"),
+        _ours("audience-plain", "Audience, graphql-core", "motor", "bench.plain"),
         _raw("raw", "no GraphQL, Motor", "motor"),
         _raw("raw-pymongo", "no GraphQL, PyMongo async", "pymongo"),
         _node("mercurius", "Mercurius with JIT, Node"),

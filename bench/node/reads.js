@@ -40,7 +40,7 @@ export async function profileBy(db, by) {
   return row && profile(row);
 }
 
-// For each profile one page of its events: limited reads of one index, one command.
+// For each profile one page of its events: limited reads of one index, in one command.
 export async function eventPages(db, profiles, first, filter) {
   const match = {};
   if (filter?.metricNames) {
@@ -49,19 +49,27 @@ export async function eventPages(db, profiles, first, filter) {
       .toArray();
     match.metric_id = { $in: metrics.map((metric) => metric._id) };
   }
-  const branches = profiles.map(({ stored }) => [
-    { $match: { profile_id: stored, ...match } },
-    { $sort: NEWEST_FIRST },
-    { $limit: first + 1 },
-  ]);
-  const pipeline = [
-    ...branches[0],
-    ...branches
-      .slice(1)
-      .map((branch) => ({ $unionWith: { coll: "events", pipeline: branch } })),
-  ];
+  const rows = await db.profiles
+    .aggregate(
+      [
+        { $match: { _id: { $in: profiles.map(({ stored }) => stored) } } },
+        { $project: { _id: 1 } },
+        {
+          $lookup: {
+            from: "events",
+            localField: "_id",
+            foreignField: "profile_id",
+            pipeline: [{ $match: match }, { $sort: NEWEST_FIRST }, { $limit: first + 1 }],
+            as: "event",
+          },
+        },
+        { $unwind: "$event" },
+        { $replaceRoot: { newRoot: "$event" } },
+      ],
+      { batchSize: profiles.length * (first + 1) + 1 },
+    )
+    .toArray();
   const found = new Map(profiles.map(({ stored }) => [stored.toHexString(), []]));
-  const rows = await db.events.aggregate(pipeline, { batchSize: 100_000 }).toArray();
   for (const row of rows) found.get(row.profile_id.toHexString()).push(event(row));
   return profiles.map(({ stored }) => connection(found.get(stored.toHexString()), first));
 }
