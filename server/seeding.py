@@ -40,7 +40,7 @@ async def load_journey(db: Database, households: int | None) -> None:
             environment=ENVIRONMENT,
             watch=watch,
         )
-    console.print(closing_line(loaded), highlight=False)
+    console.print(closing_line(loaded), highlight=False, soft_wrap=True)
 
 
 def closing_line(loaded: Loaded) -> str:
