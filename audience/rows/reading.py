@@ -85,9 +85,6 @@ class Reader:
         self._delimiter = delimiter
         places = {column.header: place for place, column in enumerate(columns)}
         self._headers = [column.header for column in columns]
-        self._columns_of = {
-            column.target: column.header for column in columns if column.target
-        }
         self._fields: list[tuple[int, str, Rule]] = []
         self._location: list[tuple[int, str, Rule]] = []
         self._properties: list[tuple[int, str, Rule]] = []
@@ -131,17 +128,6 @@ class Reader:
             line = block.first_line + reader.line_num
             number += 1
         return people, rejected
-
-    def rejection(self, person: Person, error: AudienceError) -> list[Rejection]:
-        """The rejection of a row whose values are right, but cannot be written."""
-        found = []
-        for problem in error.problems[: limits.REJECTED_CELLS]:
-            target = ".".join(problem.path)
-            column = self._columns_of.get(target, "")
-            stored = _STORED.get(target, target)
-            value = str(person.fields.get(stored, "")) if column else ""
-            found.append(Rejection(person.line, column, value, problem.message))
-        return found
 
     def _person(
         self, line: int, number: int, row: list[str], wrong: list[Rejection]
