@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeAlias
 
 import strawberry
 
+from audience.errors import InvalidInput
+from audience.identity import is_plain
 from gql.context import Context
 from gql.execution import batch, plain
 from resolvers.db import Document
@@ -44,6 +46,8 @@ Before: TypeAlias = Annotated[
         "`pageInfo.startCursor`."
     ),
 ]
+
+MAX_SEARCH = 200
 
 CountMany = Callable[[Context, Any, Sequence[Any]], Awaitable[Sequence[int]]]
 
@@ -124,6 +128,17 @@ def asked_page(
 ) -> PageRequest:
     """The page asked for by the four arguments, checked."""
     return page_request(first, after, last, before)
+
+
+def searched(text: str | None) -> str | None:
+    """What is searched for, checked."""
+    if text is not None and not (len(text) <= MAX_SEARCH and is_plain(text)):
+        raise InvalidInput(
+            f"search has at most {MAX_SEARCH} characters, none of them a control "
+            "character.",
+            ("search",),
+        )
+    return text
 
 
 def connection(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
-from audience.errors import NotFound
+from audience.errors import NotFound, TooLarge
+from audience.events import metric_name
 from gql.connection import (
     After,
     Before,
@@ -40,6 +41,8 @@ from resolvers.profiles import profiles_by_id
 
 if TYPE_CHECKING:
     from gql.profiles import Profile
+
+MAX_FILTERED = 100
 
 
 @strawberry.type(
@@ -106,12 +109,12 @@ class EventConnection(Connection):
 )
 class EventFilterInput:
     metric_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Of one of these metrics."
+        default=None, description=f"Of one of these metrics: at most {MAX_FILTERED}."
     )
     metric_names: list[str] | None = strawberry.field(
         default=None,
-        description="Of a metric with one of these names. A name that is unknown has "
-        "no events. Beside `metricIds`: in both.",
+        description=f"Of a metric with one of these names: at most {MAX_FILTERED}. A "
+        "name that is unknown has no events. Beside `metricIds`: in both.",
     )
     since: datetime | None = strawberry.field(
         default=None, description="At or after this instant."
@@ -154,14 +157,26 @@ def event_filter(given: EventFilterInput | None) -> EventFilter:
     """The filter as the resolvers take it."""
     if given is None:
         return EventFilter()
+    ids, names = given.metric_ids, given.metric_names
+    for name, values in (("metricIds", ids), ("metricNames", names)):
+        if values is not None and len(values) > MAX_FILTERED:
+            raise TooLarge(
+                f"There are {len(values):,} {name}; give at most {MAX_FILTERED}.",
+                ("filter", name),
+            )
     return EventFilter(
         metric_ids=None
-        if given.metric_ids is None
+        if ids is None
         else tuple(
             stored_id(value, Kind.METRIC, "filter", "metricIds", str(place))
-            for place, value in enumerate(given.metric_ids)
+            for place, value in enumerate(ids)
         ),
-        metric_names=None if given.metric_names is None else tuple(given.metric_names),
+        metric_names=None
+        if names is None
+        else tuple(
+            metric_name(value, ("filter", "metricNames", str(place)))
+            for place, value in enumerate(names)
+        ),
         since=given.since,
         until=given.until,
         min_value=given.min_value,

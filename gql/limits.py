@@ -82,18 +82,30 @@ class Limits(AddValidationRules):
         yield from super().on_operation()
 
     def on_validate(self) -> Iterator[None]:
-        # Behind ValidationCache, which has found the document's own errors by now.
+        # Behind DocumentCache, which has found the document's own errors by now.
         context = self.execution_context
         document = context.graphql_document
         if not context.pre_execution_errors and document is not None:
-            operation = _operation(document, context.operation_name)
-            if operation is not None:
+            problem = self._problem(document)
+            if problem is not None:
+                context.pre_execution_errors = [problem]
+        yield
+
+    def _problem(self, document: DocumentNode) -> GraphQLError | None:
+        context = self.execution_context
+        name = context._provided_operation_name
+        operations = list(_operations(document))
+        if name is None and len(operations) > 1:
+            return GraphQLError(
+                "The document has several operations: say which one with operationName."
+            )
+        for operation in operations:
+            if name is None or (operation.name and operation.name.value == name):
                 sizes = _sizes(operation, context.variables or {})
                 schema: GraphQLSchema = context.schema._schema
                 nodes = _nodes_of(schema, document, operation, sizes)
-                if nodes > MAX_NODES:
-                    context.pre_execution_errors = [_too_many(nodes, operation)]
-        yield
+                return _too_many(nodes, operation) if nodes > MAX_NODES else None
+        return None
 
 
 def _too_many(nodes: int, operation: OperationDefinitionNode) -> GraphQLError:
@@ -222,15 +234,6 @@ def _sizes(
         if isinstance(value, int) and not isinstance(value, bool):
             found.append((name, min(max(value, 0), MAXIMUM_PAGE)))
     return tuple(found)
-
-
-def _operation(
-    document: DocumentNode, name: str | None
-) -> OperationDefinitionNode | None:
-    for operation in _operations(document):
-        if name is None or (operation.name and operation.name.value == name):
-            return operation
-    return None
 
 
 def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:

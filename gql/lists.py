@@ -16,6 +16,7 @@ from gql.connection import (
     Last,
     asked_page,
     connection,
+    searched,
 )
 from gql.context import Context
 from gql.enums import MembershipSource, OptIn
@@ -156,10 +157,12 @@ class ListQuery:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Only lists whose name contains this, whatever its case."
+                description="Only lists whose name contains this, whatever its case: "
+                "at most 200 characters."
             ),
         ] = None,
     ) -> Document:
-        page = await list_page(context.db, asked_page(first, after), search=search)
-        found: Document = connection(page, Count(_count_lists, search, None))
+        wanted = searched(search)
+        page = await list_page(context.db, asked_page(first, after), search=wanted)
+        found: Document = connection(page, Count(_count_lists, wanted, None))
         return found

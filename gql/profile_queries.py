@@ -15,6 +15,7 @@ from gql.connection import (
     Last,
     asked_page,
     connection,
+    searched,
 )
 from gql.context import Context
 from gql.enums import expose
@@ -141,7 +142,7 @@ class ProfileQuery:
             strawberry.argument(
                 description="Only profiles in whose e-mail address, names, phone "
                 "number or external id every one of these words begins a word, "
-                "whatever its case and accents."
+                "whatever its case and accents: at most 200 characters."
             ),
         ] = None,
         order_by: Annotated[
@@ -162,7 +163,7 @@ class ProfileQuery:
             context.db,
             page,
             stages=stages,
-            search=search,
+            search=searched(search),
             order=_order(order_by),
         )
         answer: Document = connection(

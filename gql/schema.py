@@ -2,14 +2,13 @@
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from gql.consent import ConsentMutation
 from gql.errors import present
 from gql.events import EventQuery
-from gql.execution import CompiledExecutor
+from gql.execution import CompiledExecutor, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
 from gql.keys import KeyMutation, KeyQuery
@@ -77,6 +76,6 @@ schema = AudienceSchema(
     query=Query,
     mutation=Mutation,
     config=StrawberryConfig(scalar_map=dict(SCALARS)),
-    extensions=[ParserCache, ValidationCache, Limits],
+    extensions=[DocumentCache, Limits],
     execution_context_class=CompiledExecutor,
 )

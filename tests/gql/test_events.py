@@ -179,6 +179,25 @@ async def test_a_filter_by_the_id_of_something_else_is_refused(api: Api) -> None
     assert refusal["path"] == ["filter", "metricIds", "0"]
 
 
+@pytest.mark.parametrize(
+    ("filter", "code", "path"),
+    [
+        ({"metricNames": ["\0"]}, "INVALID", ["filter", "metricNames", "0"]),
+        ({"metricNames": ["x"] * 101}, "TOO_LARGE", ["filter", "metricNames"]),
+        ({"metricIds": ["x"] * 101}, "TOO_LARGE", ["filter", "metricIds"]),
+    ],
+)
+async def test_a_wrong_filter_is_refused(
+    api: Api, filter: dict[str, Any], code: str, path: list[str]
+) -> None:
+    (refusal,) = await api.refusals(
+        "query ($filter: EventFilter) { events(filter: $filter) { totalCount } }",
+        filter=filter,
+    )
+
+    assert (refusal["code"], refusal["path"]) == (code, path)
+
+
 async def test_a_profile_has_its_activity_and_its_sums(graphql: GraphQL) -> None:
     opened = {**order(6, 0), "metric": "Opened Email"}
     other = order(1, 99, {"email": "bob@example.org"})

@@ -110,6 +110,19 @@ async def test_sizes_written_out_count_as_well(api: Api) -> None:
     assert refusal["message"].startswith("The operation asks for up to 210,100 objects")
 
 
+async def test_one_of_several_operations_must_be_named(api: Api) -> None:
+    refusals = await api.refusals(
+        "query A { viewer { name } } query B { viewer { kind } }"
+    )
+
+    assert refusals == [
+        {
+            "message": "The document has several operations: say which one with "
+            "operationName."
+        }
+    ]
+
+
 async def test_introspection_is_within_the_bounds(graphql: GraphQL) -> None:
     data = await graphql(get_introspection_query(input_value_deprecation=True))
 

@@ -303,6 +303,24 @@ async def test_profiles_are_searched_and_ordered(api: Api, graphql: GraphQL) -> 
     assert data["profiles"]["totalCount"] == 2
 
 
+@pytest.mark.parametrize("field", ["profiles", "lists"])
+@pytest.mark.parametrize("text", ["\0", "x" * 201])
+async def test_a_search_is_plain_and_short(api: Api, field: str, text: str) -> None:
+    refusals = await api.refusals(
+        f"query ($text: String) {{ {field}(search: $text) {{ totalCount }} }}",
+        text=text,
+    )
+
+    assert refusals == [
+        {
+            "code": "INVALID",
+            "message": "search has at most 200 characters, none of them a control "
+            "character.",
+            "path": ["search"],
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "path", "message"),
     [

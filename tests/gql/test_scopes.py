@@ -29,6 +29,7 @@ FOR_PUBLIC_KEYS = {
     "mutation unsubscribe",
     "mutation trackEvent",
     "mutation identify",
+    "mutation submitForm",
 }
 FOR_ANY_SECRET_KEY = {"query viewer"}
 
