@@ -23,12 +23,13 @@ _ARRAY = {"bsonType": "array"}
 _NUMBER = {"bsonType": ["double", "int", "long"]}
 
 
-def _unique(path: str, kind: str = "string") -> IndexModel:
-    """Unique among the documents that have the field."""
+def _unique(path: str) -> IndexModel:
+    """Unique among the documents that have the field. Equality with a value implies
+    that it exists, so it is found through the index."""
     return IndexModel(
         [(path, ASCENDING)],
         unique=True,
-        partialFilterExpression={path: {"$type": kind}},
+        partialFilterExpression={path: {"$exists": True}},
     )
 
 
@@ -52,7 +53,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _unique("phone_number"),
         _unique("external_id"),
         _unique("anonymous_ids"),
-        _unique("merged_ids", "objectId"),
+        _unique("merged_ids"),
         _index(lists__list_id=ASCENDING, _id=ASCENDING),
         _index(search=ASCENDING),
         _index(updated_at=DESCENDING, _id=DESCENDING),

@@ -46,7 +46,7 @@ from resolvers.pages import (
 )
 from resolvers.profiles.reads import having
 
-NEWEST_FIRST = Order("at", -1)
+NEWEST_FIRST = Order("at", -1, always_there=True)
 
 _PER_TRANSACTION = 500
 

@@ -68,7 +68,7 @@ async def make_metrics(
 
 async def metric_page(db: Database, page: PageRequest) -> Page:
     """Metrics by name."""
-    return await read_page(db.metrics, {}, Order("name"), page)
+    return await read_page(db.metrics, {}, Order("name", always_there=True), page)
 
 
 async def count_metrics(db: Database) -> int:

@@ -19,7 +19,7 @@ from resolvers.pages import (
     sort_of,
 )
 
-NEWEST_FIRST = Order("timestamp", -1)
+NEWEST_FIRST = Order("timestamp", -1, always_there=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from resolvers.lists.lookups import LIVE
 from resolvers.lists.members import end_memberships
 from resolvers.pages import Order, Page, PageRequest, read_page
 
-BY_NAME = Order("name_key")
+BY_NAME = Order("name_key", always_there=True)
 
 _BATCH = 1_000
 

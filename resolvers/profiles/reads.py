@@ -111,7 +111,5 @@ def search_filter(search: str | None) -> Document:
 
 
 def having(field: str, values: Sequence[str | ObjectId]) -> Document:
-    """Profiles whose `field` is one of the values. The type is said so that the
-    field's partial index is used."""
-    kind = "objectId" if field == "merged_ids" else "string"
-    return {field: {"$in": values, "$type": kind}}
+    """Profiles whose `field` is one of the values."""
+    return {field: {"$in": list(values)}}

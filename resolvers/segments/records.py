@@ -23,7 +23,7 @@ from resolvers.segments.references import (
 )
 
 MAX_SEGMENTS = 1_000
-BY_NAME = Order("name_key")
+BY_NAME = Order("name_key", always_there=True)
 
 
 async def segments_by_id(

@@ -1,8 +1,16 @@
 import pytest
+from bson import ObjectId
 
 from audience.errors import InvalidInput
 from resolvers.db import Database, Document
-from resolvers.pages import Order, PageRequest, page_request, read_page
+from resolvers.pages import (
+    Order,
+    PageRequest,
+    cursor_of,
+    keyset_filter,
+    page_request,
+    read_page,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +64,31 @@ async def test_pages_join_to_the_whole_in_both_directions(
 
     assert forwards == expected
     assert backwards == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "backwards", "expected"),
+    [
+        (1, False, {"at": {"$gte": 3}, "$or": [{"at": {"$gt": 3}}]}),
+        (-1, False, {"at": {"$lte": 3}, "$or": [{"at": {"$lt": 3}}]}),
+        (1, True, {"at": {"$lte": 3}, "$or": [{"at": {"$lt": 3}}]}),
+    ],
+)
+def test_a_value_that_is_always_there_bounds_the_index(
+    direction: int, backwards: bool, expected: Document
+) -> None:
+    order = Order("at", direction, always_there=True)
+    row = {"_id": ObjectId(), "at": 3}
+    cursor = cursor_of(row, order)
+    comparison = next(iter(expected["$or"][0]["at"]))
+
+    found = keyset_filter(
+        order,
+        PageRequest(5, before=cursor) if backwards else PageRequest(5, after=cursor),
+    )
+
+    ties = {"at": 3, "_id": {comparison: row["_id"]}}
+    assert found == expected | {"$or": [*expected["$or"], ties]}
 
 
 async def test_a_page_between_two_cursors(db: Database) -> None:
