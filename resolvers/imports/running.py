@@ -16,8 +16,9 @@ from audience.rows import Column, Person, Reader, Rejection, ValueType
 from audience.rows.files import Block
 from audience.rows.reading import Agreed
 from resolvers.db import Database, Document
+from resolvers.imports.jobs import job_of
 from resolvers.imports.starting import UNFINISHED
-from resolvers.imports.writing import job_of, write_block
+from resolvers.imports.writing import write_block
 
 LEASE = timedelta(seconds=15)
 MAX_ATTEMPTS = 5

@@ -5,9 +5,8 @@ A new profile's id follows from the import and the row, and so do those of its l
 in the consent trail: a block that has to be done again finds what it has done.
 """
 
-import hashlib
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
@@ -15,98 +14,34 @@ from pymongo.errors import BulkWriteError
 
 from audience.consent import (
     Channel,
-    Evidence,
-    Method,
-    Statement,
-    Status,
     check_said,
 )
-from audience.errors import AudienceError, ConsentRequired
+from audience.errors import AudienceError
 from audience.lists import MembershipSource
 from audience.profiles import search_words
 from audience.rows import Person, Rejection, csv_line, limits
 from resolvers.consent import (
-    ConsentChange,
     Draft,
-    change_consents,
     changed_fields,
     say,
-    state_of,
 )
-from resolvers.db import Database, Document, at_once, find
-from resolvers.imports.starting import KEPT, StatedConsent
+from resolvers.db import Collection, Database, Document, at_once, find
+from resolvers.imports.jobs import Job, add, consent_changes
+from resolvers.imports.known import STORED, change_known
+from resolvers.imports.starting import KEPT
 from resolvers.lists import (
     check_still_there,
-    join_list_many,
     membership,
-    membership_in,
 )
-from resolvers.profiles import Upserted, upsert_profiles
 from resolvers.profiles.reads import having
 
 _DUPLICATE = 11000
-_STORED = {"email": "email", "phoneNumber": "phone_number", "externalId": "external_id"}
-_IDENTIFIERS = tuple(_STORED.values())
+_IDENTIFIERS = tuple(STORED.values())
 _ANYBODY = ObjectId("0" * 24)
 
 Agreed = tuple[tuple[Channel, datetime | None], ...]
 # What consent a new profile begins with, and the lines about it without ids.
 Beginning = tuple[Document, list[Document]]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is the same for every row of an import."""
-
-    id: ObjectId
-    list_id: ObjectId | None
-    consent: dict[Channel, StatedConsent]
-    headers: dict[str, str]
-    profile_prefix: bytes
-    line_prefixes: dict[Channel, bytes]
-
-    def profile_id(self, row: int) -> ObjectId:
-        """The id of the profile that the row makes if it is new."""
-        return ObjectId(self.profile_prefix + row.to_bytes(3, "big"))
-
-    def row_of(self, profile_id: ObjectId) -> int | None:
-        """The row that has made the profile, if this import has."""
-        if profile_id.binary[:9] != self.profile_prefix:
-            return None
-        return int.from_bytes(profile_id.binary[9:], "big")
-
-
-def job_of(document: Document) -> Job:
-    """The job of a stored import."""
-    import_id: ObjectId = document["_id"]
-
-    def prefix(of: str) -> bytes:
-        digest = hashlib.sha256(import_id.binary + of.encode()).digest()
-        return import_id.binary[:4] + digest[:5]
-
-    consent = {
-        Channel(each["channel"]): StatedConsent(
-            Channel(each["channel"]),
-            each["source"],
-            each.get("at"),
-            each.get("consent_text"),
-            each.get("when"),
-        )
-        for each in document["consent"]
-    }
-    headers = {
-        each["target"]: each["header"]
-        for each in document["columns"]
-        if "target" in each
-    }
-    return Job(
-        import_id,
-        document.get("list_id"),
-        consent,
-        headers,
-        prefix("profile"),
-        {channel: prefix(channel) for channel in consent},
-    )
 
 
 async def write_block(
@@ -145,21 +80,22 @@ async def write_block(
         else:
             documents.append(document)
             inserting.append((person, document, theirs))
-    lost = await _insert(db, documents)
+    lost = await _insert(db.profiles, documents)
     for place, (person, _, theirs) in enumerate(inserting):
         if place in lost:
             others.append(person)
         else:
             lines += theirs
             _count_made(counts, job, theirs)
-    await _insert_lines(db, lines)
+    # A line that is there already is the same line.
+    await _insert(db.consent_changes, lines)
     if job.list_id is not None:
         joined = [document["_id"] for document in documents]
         await check_still_there(db, job.list_id, [*joined, *made])
     others.sort(key=lambda person: person.row)
-    refused += await _change_known(db, job, others, now, counts, is_replay=is_replay)
+    refused += await change_known(db, job, others, now, counts, is_replay=is_replay)
     if refused:
-        _add(counts, "rejected", len(refused))
+        add(counts, "rejected", len(refused))
         await _keep_rejected(db, job, number, refused, now)
     return counts
 
@@ -171,7 +107,7 @@ def _with_likely_times(
     kept = []
     for person in people:
         try:
-            for change in _changes(job, person, _ANYBODY):
+            for change in consent_changes(job, person, _ANYBODY):
                 check_said(change.said, now)
         except AudienceError as error:
             refused.append([_with_wrong_time(job, person, error)])
@@ -270,7 +206,7 @@ def _beginning(
         if has_phone:
             draft.profile["phone_number"] = "given"
         try:
-            for change in _changes(job, person, _ANYBODY):
+            for change in consent_changes(job, person, _ANYBODY):
                 say(draft, change, now)
         except AudienceError as error:
             found = error
@@ -282,27 +218,6 @@ def _beginning(
             found = consent, draft.lines
         beginnings[key] = found
     return found
-
-
-def _changes(job: Job, person: Person, profile_id: ObjectId) -> list[ConsentChange]:
-    """What the row says of consent. A channel for which it has no address is passed
-    over."""
-    changes = []
-    for channel, at in person.agreed:
-        address = "email" if channel is Channel.EMAIL else "phone_number"
-        if address not in person.fields:
-            continue
-        stated = job.consent[channel]
-        said = Statement(
-            channel,
-            Status.SUBSCRIBED,
-            Method.IMPORT,
-            stated.source,
-            at or stated.at,
-        )
-        proof = Evidence(consent_text=stated.consent_text)
-        changes.append(ConsentChange(profile_id, said, proof, job.list_id))
-    return changes
 
 
 def _lines(
@@ -319,26 +234,28 @@ def _lines(
     ]
 
 
-async def _insert(db: Database, documents: Sequence[Document]) -> set[int]:
-    """The places of those whom another writer has made in the meantime. The import's
-    own checkpoint waits for the majority."""
+async def _insert(collection: Collection, documents: Sequence[Document]) -> set[int]:
+    """The places of those that are there already. Two commands side by side, which
+    the server works on at the same time; the import's checkpoint, written later,
+    waits for the majority."""
+    half = (len(documents) + 1) // 2
+    found = await asyncio.gather(
+        _insert_part(collection, documents[:half]),
+        _insert_part(collection, documents[half:]),
+    )
+    return found[0] | {half + place for place in found[1]}
+
+
+async def _insert_part(
+    collection: Collection, documents: Sequence[Document]
+) -> set[int]:
     if not documents:
         return set()
     try:
-        await at_once(db.profiles).insert_many(documents, ordered=False)
+        await at_once(collection).insert_many(documents, ordered=False)
     except BulkWriteError as error:
         return _duplicates(error)
     return set()
-
-
-async def _insert_lines(db: Database, lines: Sequence[Document]) -> None:
-    """A line that is there already is the same line."""
-    if not lines:
-        return
-    try:
-        await at_once(db.consent_changes).insert_many(lines, ordered=False)
-    except BulkWriteError as error:
-        _duplicates(error)
 
 
 def _duplicates(error: BulkWriteError) -> set[int]:
@@ -346,111 +263,6 @@ def _duplicates(error: BulkWriteError) -> set[int]:
     if any(failure["code"] != _DUPLICATE for failure in failures):
         raise error
     return {failure["index"] for failure in failures}
-
-
-async def _change_known(
-    db: Database,
-    job: Job,
-    people: Sequence[Person],
-    now: datetime,
-    counts: dict[str, int],
-    *,
-    is_replay: bool,
-) -> list[list[Rejection]]:
-    """Changes people who are known already; the rows that cannot be."""
-    if not people:
-        return []
-    outcomes = await upsert_profiles(db, [each.change() for each in people], now)
-    refused: list[list[Rejection]] = []
-    profiles: dict[ObjectId, Document] = {}
-    found: list[tuple[Person, Document]] = []
-    for person, outcome in zip(people, outcomes, strict=True):
-        if not isinstance(outcome, Upserted):
-            refused.append(_rejections(job, person, outcome))
-            continue
-        profile = outcome.profile
-        row = job.row_of(profile["_id"])
-        if outcome.created:
-            _add(counts, "created", 1)
-        elif row is not None and row < person.row:
-            _add(counts, "repeated", 1)
-        else:
-            _add(counts, "updated", 1)
-        profiles.setdefault(profile["_id"], profile)
-        found.append((person, profile))
-    recorded = set[tuple[ObjectId, str]]()
-    if is_replay and job.consent:
-        recorded = await _recorded_before(db, list(profiles), now)
-    changes: list[ConsentChange] = []
-    for person, profile in found:
-        changes += _lawful(job, person, profile, counts, recorded)
-    if job.list_id is not None:
-        members = [(profile_id, now) for profile_id in profiles]
-        for profile in profiles.values():
-            known = membership_in(profile, job.list_id)
-            if known is None or (is_replay and known["joined_at"] == now):
-                _add(counts, "joined", 1)
-        await join_list_many(db, job.list_id, members, MembershipSource.IMPORT, now=now)
-    for done in await change_consents(db, changes, now):
-        if done is True:
-            _add(counts, "consented", 1)
-        elif isinstance(done, ConsentRequired):
-            _add(counts, "kept_unsubscribed", 1)
-    return refused
-
-
-def _lawful(
-    job: Job,
-    person: Person,
-    profile: Document,
-    counts: dict[str, int],
-    recorded: set[tuple[ObjectId, str]],
-) -> list[ConsentChange]:
-    """The agreements that may be recorded of someone who is known: only where they
-    never gave an answer, and nothing stands against it."""
-    found = []
-    for change in _changes(job, person, profile["_id"]):
-        channel = change.said.channel
-        state = state_of(profile, channel)
-        if (profile["_id"], channel) in recorded:
-            recorded.discard((profile["_id"], channel))
-            _add(counts, "consented", 1)
-        elif state.suppression is not None:
-            _add(counts, "kept_suppressed", 1)
-        elif state.status is Status.UNSUBSCRIBED:
-            _add(counts, "kept_unsubscribed", 1)
-        elif state.status is Status.PENDING:
-            _add(counts, "kept_pending", 1)
-        elif state.status is Status.NEVER_SUBSCRIBED:
-            found.append(change)
-    return found
-
-
-async def _recorded_before(
-    db: Database, profile_ids: Sequence[ObjectId], now: datetime
-) -> set[tuple[ObjectId, str]]:
-    """The agreements that this block has recorded when it was first begun."""
-    lines = await find(
-        db.consent_changes,
-        {
-            "profile_id": {"$in": profile_ids},
-            "method": Method.IMPORT,
-            "recorded_at": now,
-        },
-        {"profile_id": 1, "channel": 1},
-    )
-    return {(line["profile_id"], line["channel"]) for line in lines}
-
-
-def _rejections(job: Job, person: Person, error: AudienceError) -> list[Rejection]:
-    found = []
-    for problem in error.problems[: limits.REJECTED_CELLS]:
-        target = ".".join(problem.path)
-        value = str(person.fields.get(_STORED.get(target, ""), ""))
-        found.append(
-            Rejection(person.line, job.headers.get(target, ""), value, problem.message)
-        )
-    return found
 
 
 async def _keep_rejected(
@@ -488,12 +300,8 @@ async def _keep_rejected(
 
 
 def _count_made(counts: dict[str, int], job: Job, lines: Sequence[Document]) -> None:
-    _add(counts, "created", 1)
+    add(counts, "created", 1)
     if lines:
-        _add(counts, "consented", len(lines))
+        add(counts, "consented", len(lines))
     if job.list_id is not None:
-        _add(counts, "joined", 1)
-
-
-def _add(counts: dict[str, int], name: str, count: int) -> None:
-    counts[name] = counts.get(name, 0) + count
+        add(counts, "joined", 1)
