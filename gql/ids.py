@@ -17,6 +17,7 @@ class Kind(StrEnum):
     METRIC = "met"
     LIST = "lst"
     SEGMENT = "seg"
+    IMPORT = "imp"
     API_KEY = "key"
     FORM = "frm"
 
@@ -32,6 +33,7 @@ _NOUNS = {
     Kind.METRIC: "a metric",
     Kind.LIST: "a list",
     Kind.SEGMENT: "a segment",
+    Kind.IMPORT: "an import",
     Kind.API_KEY: "an API key",
     Kind.FORM: "a form",
 }

@@ -16,6 +16,7 @@ from gql.queries import query
 from resolvers.db import Database, Document
 from resolvers.events import events_by_id
 from resolvers.forms import forms_by_id
+from resolvers.imports import imports_by_id
 from resolvers.keys import keys_by_id
 from resolvers.lists import lists_by_id
 from resolvers.metrics import metrics_by_id
@@ -42,6 +43,7 @@ SOURCES: dict[Kind, Source] = {
     Kind.LIST: Source("List", "lists:read", lists_by_id),
     Kind.SEGMENT: Source("Segment", "segments:read", segments_by_id),
     Kind.FORM: Source("Form", "forms:read", forms_by_id),
+    Kind.IMPORT: Source("Import", "imports:read", imports_by_id),
     Kind.API_KEY: Source("ApiKey", ADMIN, keys_by_id),
 }
 

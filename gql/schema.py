@@ -11,6 +11,7 @@ from gql.events import EventQuery
 from gql.execution import CompiledExecutor, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
+from gql.imports import ImportMutation, ImportQuery
 from gql.keys import KeyMutation, KeyQuery
 from gql.limits import Limits
 from gql.list_changes import ListMutation
@@ -37,6 +38,7 @@ class Query(
     SegmentQuery,
     FormQuery,
     NodeQuery,
+    ImportQuery,
     KeyQuery,
 ):
     pass
@@ -54,6 +56,7 @@ class Mutation(
     ListMutation,
     SegmentMutation,
     FormMutation,
+    ImportMutation,
     KeyMutation,
 ):
     pass

@@ -88,7 +88,9 @@ async def segment_export(
     async def parts() -> AsyncIterator[list[Document]]:
         after = None
         while True:
-            beyond = [{"$match": {"_id": {"$gt": after}}}] if after else []
+            beyond: list[Document] = (
+                [{"$match": {"_id": {"$gt": after}}}] if after else []
+            )
             ids = await aggregate(
                 db.profiles,
                 [
