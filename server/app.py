@@ -24,14 +24,25 @@ from resolvers.db import close, connect
 from resolvers.secrets import signing_secret
 from resolvers.summaries import recover_batches
 from server.auth import Keys, Limits
+from server.forms import form_for_script, script, show_form, take_answer, take_view
 from server.graphiql import ASSETS
 from server.graphql import Endpoint
 from server.logs import configure_logs
-from server.mail import deliver_to_console
+from server.mail import deliver_by_mail, deliver_to_console
+from server.messages import Sender
 from server.middleware import with_headers, with_request_id
 from server.pages import show_confirmation, take_confirmation
+from server.preferences import (
+    export_history,
+    send_link,
+    show_preferences,
+    show_unsubscribe,
+    take_preferences,
+    take_unsubscribe,
+)
 from server.running import Running, running_of
 from server.settings import Settings, read_settings
+from server.smtp import Postman
 
 RECOVERY_SECONDS = 30
 READY_SECONDS = 2.0
@@ -50,22 +61,30 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
         db = connect(uri.get_secret_value(), settings.database, driver=settings.driver)
         given, admin = settings.secret, settings.admin_key
         secret = given.get_secret_value() if given else await signing_secret(db)
+        tokens = Tokens(secret)
+        postman = Postman(
+            db, settings, Sender(settings.mail_from, settings.address, tokens)
+        )
         app.state.running = running = Running(
             settings=settings,
             db=db,
             keys=Keys(db, admin.get_secret_value() if admin else None),
             limits=Limits.of(settings),
             sign_ups=Limits([], [], parse_many(settings.rate_limit_signup)),
-            tokens=Tokens(secret),
-            deliver=deliver_to_console(settings.address),
+            tokens=tokens,
+            deliver=deliver_by_mail(db, settings.address, secret, postman.wake.set)
+            if settings.smtp_host
+            else deliver_to_console(settings.address),
         )
-        recovery = asyncio.create_task(_recover(running))
+        tasks = [asyncio.create_task(_recover(running))]
+        if settings.smtp_host:
+            tasks.append(asyncio.create_task(postman.run()))
         try:
             yield
         finally:
-            recovery.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await recovery
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await close(db)
 
     return Starlette(
@@ -102,6 +121,7 @@ def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
         WebSocketRoute("/graphql", endpoint),
         Route("/confirm", show_confirmation),
         Route("/confirm", take_confirmation, methods=["POST"]),
+        *_people(),
         Route("/health/live", live),
         Route("/health/ready", ready),
         Route("/", home),
@@ -112,6 +132,25 @@ def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
         assets = StaticFiles(directory=ASSETS, check_dir=False)
         routes.append(Mount("/graphiql", assets))
     return routes
+
+
+def _people() -> list[BaseRoute]:
+    """What visitors and subscribers see: forms, and the pages on which they leave."""
+    post = ["POST"]
+    return [
+        Route("/embed.js", script),
+        Route("/f/{form}", show_form),
+        Route("/f/{form}", take_answer, methods=post),
+        Route("/f/{form}/form", form_for_script),
+        Route("/f/{form}/view", take_view, methods=post),
+        Route("/unsubscribe", show_unsubscribe),
+        Route("/unsubscribe", take_unsubscribe, methods=post),
+        Route("/preferences", show_preferences),
+        Route("/preferences", take_preferences, methods=post),
+        Route("/preferences/link", send_link, methods=post),
+        Route("/preferences/history.json", export_history),
+        Route("/preferences/history.csv", export_history),
+    ]
 
 
 async def home(request: Request) -> Response:

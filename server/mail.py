@@ -1,10 +1,24 @@
 """How messages reach people. Without a mail server set up, they are printed, so that
 their links can be followed."""
 
+import hashlib
+import hmac
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from gql.context import Deliver
-from resolvers.db import Document
+from resolvers.db import Database, Document
+from resolvers.outbox import may_send, put_message
+from server.messages import CONFIRMATION, PREFERENCES, preferences_link
+
+# How often one address is written to, whoever asks for it.
+PER_LIST_AND_HOUR = 3
+PER_DAY = 20
+
+_log = structlog.get_logger("audience")
 
 
 def deliver_to_console(address: str) -> Deliver:
@@ -17,12 +31,51 @@ def deliver_to_console(address: str) -> Deliver:
     return deliver
 
 
+def deliver_by_mail(
+    db: Database, address: str, secret: str, wake: Callable[[], None]
+) -> Deliver:
+    """Puts messages into the outbox and wakes who sends them. What goes to a phone is
+    printed: nothing is set up to send it. What is asked for too often is left out."""
+    to_console = deliver_to_console(address)
+
+    async def deliver(message: Document) -> None:
+        to = message["to"]
+        if "@" not in to:
+            _log.warning("no way to send text messages is set up")
+            await to_console(message)
+            return
+        now = datetime.now(UTC)
+        about = message.get("list", PREFERENCES)
+        limits = (
+            (_hashed(secret, f"{to}\n{about}"), PER_LIST_AND_HOUR, timedelta(hours=1)),
+            (_hashed(secret, to), PER_DAY, timedelta(days=1)),
+        )
+        for key, amount, window in limits:
+            if not await may_send(db, key, amount, window, now):
+                _log.info("message left out: too many to this address")
+                return
+        kind = CONFIRMATION if "list" in message else PREFERENCES
+        content = {name: each for name, each in message.items() if name != "to"}
+        await put_message(db, kind, to, content, now)
+        wake()
+
+    return deliver
+
+
 def confirmation_link(address: str, token: str) -> str:
     """Where the person confirms a sign-up."""
     return f"{address}/confirm?token={token}"
 
 
 def written(message: Document, address: str) -> str:
-    """A confirmation message as it stands on the console."""
+    """A message as it stands on the console."""
+    if "list" not in message:
+        link = preferences_link(address, message["token"])
+        return f"To {message['to']}, your preferences: {link}\n"
     link = confirmation_link(address, message["token"])
     return f"To {message['to']}, please confirm your sign-up: {link}\n"
+
+
+def _hashed(secret: str, text: str) -> str:
+    """What an address is counted under, without keeping it."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

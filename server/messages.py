@@ -1,0 +1,129 @@
+"""The messages that people get, as mail: text and HTML, and the headers by which mail
+programs offer to unsubscribe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, make_msgid, parseaddr
+
+from email_validator import EmailNotValidError, validate_email
+
+from audience.consent import Channel
+from audience.tokens import Tokens, leave_token, read_confirmation
+from resolvers.db import Document
+from server.html import TEMPLATES
+
+CONFIRMATION = "confirmation"
+PREFERENCES = "preferences"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who messages come from, and where their links lead."""
+
+    mail_from: str
+    address: str
+    tokens: Tokens
+
+    @property
+    def name(self) -> str:
+        """The name in `mail_from`, or its address without one."""
+        name, address = parseaddr(self.mail_from)
+        return name or address
+
+
+def mail_of(
+    kind: str, to: str, content: Document, sender: Sender, now: datetime
+) -> EmailMessage:
+    """The message for one address. ValueError when it cannot be written as mail."""
+    return _KINDS[kind](to, content, sender, now)
+
+
+def unsubscribe_link(address: str, token: str) -> str:
+    """Where a person leaves by one press of a button, or a mail program for them."""
+    return f"{address}/unsubscribe?token={token}"
+
+
+def preferences_link(address: str, token: str) -> str:
+    """Where a person sees and changes what they get."""
+    return f"{address}/preferences?token={token}"
+
+
+def _confirmation(
+    to: str, content: Document, sender: Sender, now: datetime
+) -> EmailMessage:
+    claim = read_confirmation(sender.tokens, content["token"], now)
+    leave = leave_token(sender.tokens, claim.profile_id, channels=[Channel.EMAIL])
+    unsubscribe = unsubscribe_link(sender.address, leave)
+    message = _written(
+        "confirmation",
+        to,
+        f"Please confirm your sign-up to {_line(content['list'])}",
+        sender,
+        now,
+        list=_line(content["list"]),
+        link=f"{sender.address}/confirm?token={content['token']}",
+        unsubscribe=unsubscribe,
+    )
+    message["List-Unsubscribe"] = f"<{unsubscribe}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return message
+
+
+def _preferences(
+    to: str, content: Document, sender: Sender, now: datetime
+) -> EmailMessage:
+    link = preferences_link(sender.address, content["token"])
+    subject = "Your link to what you get from us"
+    return _written("preferences", to, subject, sender, now, link=link)
+
+
+_KINDS: dict[str, Callable[[str, Document, Sender, datetime], EmailMessage]] = {
+    CONFIRMATION: _confirmation,
+    PREFERENCES: _preferences,
+}
+
+
+def _written(
+    template: str,
+    to: str,
+    subject: str,
+    sender: Sender,
+    now: datetime,
+    **values: str,
+) -> EmailMessage:
+    recipient = _recipient(to)
+    # Only an address that needs it asks the mail server for more than ASCII.
+    policy = SMTP if recipient.addr_spec.isascii() else SMTPUTF8
+    message = EmailMessage(policy)
+    name, address = parseaddr(sender.mail_from)
+    message["From"] = Address(_line(name), addr_spec=address)
+    message["To"] = recipient
+    message["Subject"] = subject
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = make_msgid(domain=address.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    filled = {"sender": sender.name, "subject": subject, **values}
+    text = TEMPLATES.get_template(f"mail/{template}.txt").render(filled)
+    html = TEMPLATES.get_template(f"mail/{template}.html").render(filled)
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    return message
+
+
+def _recipient(to: str) -> Address:
+    try:
+        valid = validate_email(to, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    return Address(addr_spec=valid.ascii_email or valid.normalized)
+
+
+def _line(text: str) -> str:
+    """One line without control characters: fit for a header."""
+    return "".join(
+        mark if mark.isprintable() else " " for mark in " ".join(text.split())
+    )
