@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -73,8 +74,9 @@ async def _known(context: Context, shared: None, ones: Sequence[int]) -> Sequenc
 def _page(
     memberships: list[Document], size: int, after: tuple[str, str] | None
 ) -> Page:
-    placed = sorted(((_place(row), row) for row in memberships), key=_newest_first)
-    placed.reverse()
+    placed = sorted(
+        ((_place(row), row) for row in memberships), key=itemgetter(0), reverse=True
+    )
     if after is not None:
         placed = [one for one in placed if one[0] < after]
     shown = placed[:size]
@@ -88,10 +90,6 @@ def _page(
 
 def _place(row: Document) -> tuple[str, str]:
     return date_time_text(row["joined_at"]), str(row["list_id"])
-
-
-def _newest_first(placed: tuple[tuple[str, str], Document]) -> tuple[str, str]:
-    return placed[0]
 
 
 def _cursor(place: tuple[str, str]) -> str:
