@@ -27,20 +27,19 @@ from graphql.execution.collect_fields import (
     collect_subfields,
 )
 from graphql.execution.executor import Executor
-from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from gql.execution.code import DEEP, Code
 from gql.execution.complete import (
     NAMES,
     NotPlanned,
-    Returning,
     reads_documents,
 )
 from gql.execution.fields import PlainField
 from gql.execution.leaves import emit_leaf, leaf_completer
 from gql.execution.plan import Budget, Place, Plan, Waiting
-from gql.execution.source import DEEP, Source
+from gql.execution.sources import emit_source_check
 from gql.execution.traits import (
     BACKREF,
     Kind,
@@ -92,7 +91,7 @@ class _Compiler:
         self.names = NAMES
         self.waiting: list[list[Waiting]] = []
         self.budget = Budget(MAX_FIELDS)
-        self.leaves: dict[str, Callable[[Any], Any]] = {}
+        self.leaves: dict[tuple[str, bool], Callable[[Any], Any]] = {}
 
     def plan(self) -> Plan:
         kind = self.operation.operation
@@ -107,9 +106,9 @@ class _Compiler:
             self.operation,
             self.hide_suggestions,
         )
-        source = Source("root", "row, S")
+        code = Code("root", "row, S")
         self._object(
-            source,
+            code,
             root_type,
             dict(collected.grouped_field_set),
             "row",
@@ -117,13 +116,13 @@ class _Compiler:
             "None" if self.paths else None,
             root=kind,
         )
-        source.emit("return out")
-        function = source.compiled(self.names)
+        code.emit("return out")
+        function = code.compiled(self.names)
         return Plan(function, self.waiting, self.paths, self.budget)
 
     def _object(
         self,
-        source: Source,
+        code: Code,
         type_: GraphQLObjectType,
         groups: dict[str, list[FieldDetails]],
         row: str,
@@ -143,9 +142,9 @@ class _Compiler:
             for details in groups.values()
         }
         if root is None:
-            self._check_source(source, type_, row, path, returned, "plain" in kinds)
+            emit_source_check(code, type_, row, returned, "plain" in kinds)
         elif "plain" in kinds:
-            source.emit(f"check_document({row})")
+            code.emit(f"check_document({row})")
         for key, details in groups.items():
             name = details[0].node.name.value
             if name == "__typename":
@@ -161,48 +160,13 @@ class _Compiler:
                 kind = "resolver"
             nodes = [it.node for it in details]
             place = Place(key, definition, type_, details, nodes)
-            self._field(source, shaped, place, kind)
-        source.emit(f"{out} = {{{', '.join(shaped.entries)}}}")
+            self._field(code, shaped, place, kind)
+        code.emit(f"{out} = {{{', '.join(shaped.entries)}}}")
         if shaped.waiting:
-            source.note(len(self.waiting), row, out, path)
+            code.note(len(self.waiting), row, out, path)
             self.waiting.append(shaped.waiting)
 
-    def _check_source(
-        self,
-        source: Source,
-        type_: GraphQLObjectType,
-        row: str,
-        path: str | None,
-        returned: GraphQLOutputType | None,
-        plain: bool,
-    ) -> None:
-        definition: StrawberryObjectDefinition = type_.extensions[BACKREF]
-        if tells_by_itself(type_):
-            raise NotPlanned("a type that tells its sources apart by itself")
-        if reads_documents(type_):
-            typename = source.fresh("t")
-            tells = source.constant(type_.is_type_of)
-            info = source.constant(Returning(returned))
-            own = f"{typename} != {type_.name!r}"
-            if returned is type_:
-                own = f"{typename} is not None and {own}"
-            with source.block(f"if {row}.__class__ is dict:"):
-                source.emit(f"{typename} = {row}.get('__typename')")
-                source.emit(f"if {own}: raise NotPlanned")
-            with source.block("else:"):
-                source.emit(f"if not {tells}({row}, {info}): raise NotPlanned")
-                if plain:
-                    source.emit(f"check_document({row})")
-            return
-        documents = plain and type_.is_type_of is None
-        usual = source.constant(dict if documents else definition.origin)
-        with source.block(f"if {row}.__class__ is not {usual}:"):
-            source.emit(f"{'check_document' if plain else 'check'}({row})")
-            if type_.is_type_of is not None:
-                tells = source.constant(type_.is_type_of)
-                source.emit(f"if not {tells}({row}, None): raise NotPlanned")
-
-    def _field(self, source: Source, shaped: _Object, place: Place, kind: Kind) -> None:
+    def _field(self, code: Code, shaped: _Object, place: Place, kind: Kind) -> None:
         key, type_ = place.key, place.definition.type
         declared: StrawberryField = place.definition.extensions[BACKREF]
         row = shaped.row
@@ -213,52 +177,52 @@ class _Compiler:
                 shaped.waiting.append(Waiting(place, kind, complete))
                 return
             case "plain":
-                value = self._read(source, shaped, cast("PlainField", declared))
+                value = self._read(code, shaped, cast("PlainField", declared))
             case "attribute":
-                value = source.fresh("v")
-                source.emit(f"{value} = {row}.{declared.python_name}")
+                value = code.fresh("v")
+                code.emit(f"{value} = {row}.{declared.python_name}")
             case "call":
-                value = source.fresh("v")
-                source.emit(f"{value} = {_call(source, declared, row)}")
+                value = code.fresh("v")
+                code.emit(f"{value} = {_call(code, declared, row)}")
             case _:
                 assert_never(kind)
         path = None
         if shaped.path is not None:
-            path = source.fresh("p")
+            path = code.fresh("p")
             if not is_leaf_type(_named(type_)):
                 parent = place.parent_type.name
-                source.emit(f"{path} = Path({shaped.path}, {key!r}, {parent!r})")
-        done = self._value(source, type_, place, value, path, kind == "plain")
+                code.emit(f"{path} = Path({shaped.path}, {key!r}, {parent!r})")
+        done = self._value(code, type_, place, value, path, kind == "plain")
         shaped.entries.append(f"{key!r}: {done}")
 
-    def _read(self, source: Source, shaped: _Object, declared: PlainField) -> str:
+    def _read(self, code: Code, shaped: _Object, declared: PlainField) -> str:
         at = shaped.row
         for end in range(1, len(declared.path) + 1):
             way, name = declared.path[:end], declared.path[end - 1]
             known = shaped.read.get(way)
             if known is None:
-                known = shaped.read[way] = source.fresh("d")
+                known = shaped.read[way] = code.fresh("d")
                 if end == 1:
-                    source.emit(f"{known} = {at}.get({name!r})")
+                    code.emit(f"{known} = {at}.get({name!r})")
                 else:
-                    source.emit(
+                    code.emit(
                         f"{known} = {at}.get({name!r}) if {at}.__class__ is dict "
                         f"else step({at}, {name!r})"
                     )
             at = known
-        value = source.fresh("v")
-        source.emit(f"{value} = {at}")
+        value = code.fresh("v")
+        code.emit(f"{value} = {at}")
         if declared.assumed is not None:
-            assumed = source.constant(declared.assumed)
-            source.emit(f"if {value} is None: {value} = {assumed}")
+            assumed = code.constant(declared.assumed)
+            code.emit(f"if {value} is None: {value} = {assumed}")
         if declared.read is not None:
-            read = source.constant(declared.read)
-            source.emit(f"if {value} is not None: {value} = {read}({value})")
+            read = code.constant(declared.read)
+            code.emit(f"if {value} is not None: {value} = {read}({value})")
         return value
 
     def _value(
         self,
-        source: Source,
+        code: Code,
         type_: GraphQLOutputType,
         place: Place,
         value: str,
@@ -270,32 +234,35 @@ class _Compiler:
         if is_non_null_type(type_):
             type_ = type_.of_type
         if is_leaf_type(type_):
-            slow = self._leaf_completer(type_)
-            emit_leaf(source, type_, slow, value, nullable=nullable, trusted=trusted)
+            slow = self._leaf_completer(type_, nullable)
+            emit_leaf(code, type_, slow, value, nullable=nullable, trusted=trusted)
             return value
-        done = source.fresh("o")
+        done = code.fresh("o")
         if nullable:
-            source.emit(f"if {value} is None: {done} = None")
+            code.emit(f"if {value} is None: {done} = None")
         else:
-            source.emit(f"if {value} is None: raise NotPlanned")
-        with source.block("else:"):
+            code.emit(f"if {value} is None: raise NotPlanned")
+        with code.block("else:"):
             if is_list_type(type_):
-                self._list(source, type_.of_type, place, value, done, path, trusted)
+                self._list(code, type_.of_type, place, value, done, path, trusted)
             elif is_abstract_type(type_):
-                self._abstract(source, type_, place, value, done, path)
+                self._abstract(code, type_, place, value, done, path)
             elif is_object_type(type_):
-                self._inline(source, type_, place, value, done, path)
+                self._inline(code, type_, place, value, done, path)
         return done
 
-    def _leaf_completer(self, type_: GraphQLLeafType) -> Callable[[Any], Any]:
-        known = self.leaves.get(type_.name)
+    def _leaf_completer(
+        self, type_: GraphQLLeafType, nullable: bool
+    ) -> Callable[[Any], Any]:
+        known = self.leaves.get((type_.name, nullable))
         if known is None:
-            known = self.leaves[type_.name] = leaf_completer(type_)
+            known = leaf_completer(type_, nullable)
+            self.leaves[type_.name, nullable] = known
         return known
 
     def _list(
         self,
-        source: Source,
+        code: Code,
         item_type: GraphQLOutputType,
         place: Place,
         value: str,
@@ -303,40 +270,40 @@ class _Compiler:
         path: str | None,
         trusted: bool,
     ) -> None:
-        item, push, index = source.fresh("i"), source.fresh("a"), source.fresh("n")
-        source.emit(f"if {value}.__class__ is not list: {value} = items({value})")
-        source.emit(f"{done} = []")
-        source.emit(f"{push} = {done}.append")
+        item, push, index = code.fresh("i"), code.fresh("a"), code.fresh("n")
+        code.emit(f"if {value}.__class__ is not list: {value} = items({value})")
+        code.emit(f"{done} = []")
+        code.emit(f"{push} = {done}.append")
         item_path = None
         head = f"for {item} in {value}:"
         if path is not None and not is_leaf_type(_named(item_type)):
-            item_path = source.fresh("p")
+            item_path = code.fresh("p")
             head = f"for {index}, {item} in enumerate({value}):"
-        with source.block(head):
+        with code.block(head):
             if item_path is not None:
-                source.emit(f"{item_path} = Path({path}, {index}, None)")
-            completed = self._value(source, item_type, place, item, item_path, trusted)
-            source.emit(f"{push}({completed})")
+                code.emit(f"{item_path} = Path({path}, {index}, None)")
+            completed = self._value(code, item_type, place, item, item_path, trusted)
+            code.emit(f"{push}({completed})")
 
     def _inline(
         self,
-        source: Source,
+        code: Code,
         type_: GraphQLObjectType,
         place: Place,
         value: str,
         done: str,
         path: str | None,
     ) -> None:
-        if source.depth < DEEP:
+        if code.depth < DEEP:
             groups = self._collect(type_, place)
-            self._object(source, type_, groups, value, done, path, returned=type_)
+            self._object(code, type_, groups, value, done, path, returned=type_)
             return
-        one = source.constant(self._one(type_, place, type_))
-        source.emit(f"{done} = {one}({value}, S, {path})")
+        one = code.constant(self._one(type_, place, type_))
+        code.emit(f"{done} = {one}({value}, S, {path})")
 
     def _abstract(
         self,
-        source: Source,
+        code: Code,
         type_: GraphQLAbstractType,
         place: Place,
         value: str,
@@ -360,20 +327,20 @@ class _Compiler:
                 functions[name] = _refuse
             return functions[name]
 
-        known = source.constant(functions.get)
-        need = source.constant(function_of)
-        abstract = source.constant(type_)
-        at = source.constant(place)
-        name = source.fresh("t")
+        known = code.constant(functions.get)
+        need = code.constant(function_of)
+        abstract = code.constant(type_)
+        at = code.constant(place)
+        name = code.fresh("t")
         if documents:
-            source.emit(
+            code.emit(
                 f"{name} = {value}.get('__typename') if {value}.__class__ is dict "
                 f"else S.type_of({value}, {abstract}, {at}, {path})"
             )
-            source.emit(f"if {name}.__class__ is not str: raise NotPlanned")
+            code.emit(f"if {name}.__class__ is not str: raise NotPlanned")
         else:
-            source.emit(f"{name} = S.type_of({value}, {abstract}, {at}, {path})")
-        source.emit(f"{done} = ({known}({name}) or {need}({name}))({value}, S, {path})")
+            code.emit(f"{name} = S.type_of({value}, {abstract}, {at}, {path})")
+        code.emit(f"{done} = ({known}({name}) or {need}({name}))({value}, S, {path})")
 
     def _one(
         self,
@@ -381,26 +348,26 @@ class _Compiler:
         place: Place,
         returned: GraphQLOutputType,
     ) -> Any:
-        source = Source("one", "row, S, path")
+        code = Code("one", "row, S, path")
         groups = self._collect(type_, place)
         path = "path" if self.paths else None
-        self._object(source, type_, groups, "row", "out", path, returned=returned)
-        source.emit("return out")
-        return source.compiled(self.names)
+        self._object(code, type_, groups, "row", "out", path, returned=returned)
+        code.emit("return out")
+        return code.compiled(self.names)
 
     def _completer(self, type_: GraphQLOutputType, place: Place) -> Any:
-        source = Source("complete", "values, S, paths")
-        source.emit("done = []")
-        source.emit("push = done.append")
+        code = Code("complete", "values, S, paths")
+        code.emit("done = []")
+        code.emit("push = done.append")
         path = None
         head = "for value in values:"
         if self.paths:
             head, path = "for value, path in zip(values, paths):", "path"
-        with source.block(head):
-            completed = self._value(source, type_, place, "value", path, False)
-            source.emit(f"push({completed})")
-        source.emit("return done")
-        return source.compiled(self.names)
+        with code.block(head):
+            completed = self._value(code, type_, place, "value", path, False)
+            code.emit(f"push({completed})")
+        code.emit("return done")
+        return code.compiled(self.names)
 
     def _collect(
         self, type_: GraphQLObjectType, place: Place
@@ -417,13 +384,13 @@ class _Compiler:
         return dict(collected.grouped_field_set)
 
 
-def _call(source: Source, declared: StrawberryField, row: str) -> str:
+def _call(code: Code, declared: StrawberryField, row: str) -> str:
     resolver = cast("StrawberryResolver[Any]", declared.base_resolver)
     given = [row] if resolver.self_parameter else []
     for parameter in (resolver.parent_parameter, resolver.root_parameter):
         if parameter is not None:
             given.append(f"{parameter.name}={row}")
-    return f"{source.constant(resolver.wrapped_func)}({', '.join(given)})"
+    return f"{code.constant(resolver.wrapped_func)}({', '.join(given)})"
 
 
 def _refuse(*given: Any) -> Any:

@@ -1,5 +1,6 @@
 """The executor that a Strawberry schema is given, and the plans that it keeps."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from gql.execution.complete import NotPlanned
 from gql.execution.plan import Plan
 from gql.execution.run import Run
 from gql.execution.traits import Traits, steering_names, traits_of
+
+logger = logging.getLogger(__name__)
 
 MAX_OPERATIONS = 1_000
 MAX_SIZE = 64_000_000
@@ -64,8 +67,9 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         run = Run(self, plan)
         try:
             data = await run.data()
-        except Exception:  # noqa: BLE001 - graphql-core tells what is wrong, exactly
+        except Exception:
             plans.handed_over += 1
+            logger.debug("handed over to graphql-core", exc_info=True)
             if run.outcomes:
                 self.middleware_manager = MiddlewareManager(run)
             result: Any = super().execute_operation(serially)

@@ -14,16 +14,18 @@ from graphql.type.scalars import (
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from strawberry.schema.types.base_scalars import isoformat
 
+from gql.execution.code import Code
 from gql.execution.complete import NotPlanned, check
-from gql.execution.source import Source
 
 
-def leaf_completer(type_: GraphQLLeafType) -> Callable[[Any], Any]:
+def leaf_completer(type_: GraphQLLeafType, nullable: bool) -> Callable[[Any], Any]:
     """graphql-core's completion of a leaf value, whatever the value is."""
 
     def complete_leaf(value: Any) -> Any:
         if value is None:
-            return None
+            if nullable:
+                return None
+            raise NotPlanned(f"null for a {type_}")
         check(value)
         completed = type_.coerce_output_value(value)
         if completed is None or completed is Undefined:
@@ -34,7 +36,7 @@ def leaf_completer(type_: GraphQLLeafType) -> Callable[[Any], Any]:
 
 
 def emit_leaf(
-    source: Source,
+    code: Code,
     type_: GraphQLLeafType,
     slow: Callable[[Any], Any],
     value: str,
@@ -47,31 +49,33 @@ def emit_leaf(
     Usual values take no call; any other goes through `slow`, the type's completer.
     What is `trusted` comes out of a document, and so is nothing to await.
     """
-    slowly = source.constant(slow)
+    slowly = f"{value} = {code.constant(slow)}({value})"
+    unless_null = f" and {value} is not None" if nullable else ""
     fast = _fast(type_)
     if fast is not None:
-        null = f" and {value} is not None" if nullable else ""
-        source.emit(
-            f"if not ({fast.format(v=value)}){null}: {value} = {slowly}({value})"
-        )
+        code.emit(f"if not ({fast.format(v=value)}){unless_null}: {slowly}")
     elif isinstance(type_, GraphQLEnumType):
-        names = source.constant(_enum_names(type_))
-        null = f"if {value} is not None: " if nullable else ""
-        source.emit(f"{null}{value} = {names}.get({value}) or {slowly}({value})")
+        names = code.constant(_enum_names(type_))
+        named = code.fresh("e")
+        code.emit(f"{named} = {names}.get({value})")
+        with code.block(f"if {named} is None:"):
+            code.emit(slowly)
+        code.emit(f"else: {value} = {named}")
     elif _is_iso_datetime(type_):
-        with source.block(f"if {value}.__class__ is datetime:"):
-            source.emit(f"{value} = {value}.isoformat()")
-        source.emit(f"elif {value} is not None: {value} = {slowly}({value})")
+        code.emit(f"if {value}.__class__ is datetime: {value} = {value}.isoformat()")
+        code.emit(f"elif {value} is not None: {slowly}")
+        if not nullable:
+            code.emit("else: raise NotPlanned")
     elif trusted:
-        coerce = source.constant(type_.coerce_output_value)
-        with source.block(f"if {value} is not None:"):
-            source.emit(f"if isinstance({value}, Exception): raise NotPlanned")
-            source.emit(f"{value} = {coerce}({value})")
-            source.emit(f"if {value} is None or {value} is Undefined: raise NotPlanned")
+        coerce = code.constant(type_.coerce_output_value)
+        with code.block(f"if {value} is not None:"):
+            code.emit(f"if isinstance({value}, Exception): raise NotPlanned")
+            code.emit(f"{value} = {coerce}({value})")
+            code.emit(f"if {value} is None or {value} is Undefined: raise NotPlanned")
+        if not nullable:
+            code.emit("else: raise NotPlanned")
     else:
-        source.emit(f"{value} = {slowly}({value})")
-    if not nullable:
-        source.emit(f"if {value} is None: raise NotPlanned")
+        code.emit(slowly)
 
 
 def _fast(type_: GraphQLLeafType) -> str | None:

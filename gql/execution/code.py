@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-DEEP = 8
-"""Nesting from which on an object gets a function of its own; Python allows 20."""
+DEEP = 16
+"""Indentation from which on an object gets a function of its own: Python nests no more
+than 20 loops."""
 
 
-class Source:
+class Code:
     """One function under way: its lines, its constants, what it notes rows for."""
 
     def __init__(self, name: str, parameters: str) -> None:
