@@ -28,7 +28,17 @@ HEADERS = {
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _QUIET = ("/health/", "/metrics", "/graphiql/")
-_ROUTES = ("/graphql", "/health/", "/metrics", "/graphiql/", "/confirm")
+_ROUTES = (
+    "/graphql",
+    "/graphiql/",
+    "/health/",
+    "/metrics",
+    "/confirm",
+    "/preferences",
+    "/unsubscribe",
+    "/embed.js",
+    "/f/",
+)
 _log = structlog.get_logger("audience")
 
 
