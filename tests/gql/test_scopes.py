@@ -42,6 +42,7 @@ EXAMPLES = {
     "JSON": "{}",
     "DateTime": '"2026-03-01T12:00:00Z"',
     "Date": '"2026-03-01"',
+    "Upload": '"people.csv"',
 }
 
 
