@@ -15,6 +15,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     OperationType,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -88,7 +89,6 @@ class _Compiler:
         self.paths = traits.always_located or not traits.located.isdisjoint(
             selected_names(executor)
         )
-        self.names = NAMES
         self.waiting: list[list[Waiting]] = []
         self.budget = Budget(MAX_FIELDS)
         self.leaves: dict[tuple[str, bool], Callable[[Any], Any]] = {}
@@ -117,7 +117,7 @@ class _Compiler:
             root=kind,
         )
         code.emit("return out")
-        function = code.compiled(self.names)
+        function = code.compiled(NAMES)
         return Plan(function, self.waiting, self.paths, self.budget)
 
     def _object(
@@ -189,7 +189,7 @@ class _Compiler:
         path = None
         if shaped.path is not None:
             path = code.fresh("p")
-            if not is_leaf_type(_named(type_)):
+            if not is_leaf_type(get_named_type(type_)):
                 parent = place.parent_type.name
                 code.emit(f"{path} = Path({shaped.path}, {key!r}, {parent!r})")
         done = self._value(code, type_, place, value, path, kind == "plain")
@@ -276,7 +276,7 @@ class _Compiler:
         code.emit(f"{push} = {done}.append")
         item_path = None
         head = f"for {item} in {value}:"
-        if path is not None and not is_leaf_type(_named(item_type)):
+        if path is not None and not is_leaf_type(get_named_type(item_type)):
             item_path = code.fresh("p")
             head = f"for {index}, {item} in enumerate({value}):"
         with code.block(head):
@@ -353,7 +353,7 @@ class _Compiler:
         path = "path" if self.paths else None
         self._object(code, type_, groups, "row", "out", path, returned=returned)
         code.emit("return out")
-        return code.compiled(self.names)
+        return code.compiled(NAMES)
 
     def _completer(self, type_: GraphQLOutputType, place: Place) -> Any:
         code = Code("complete", "values, S, paths")
@@ -367,7 +367,7 @@ class _Compiler:
             completed = self._value(code, type_, place, "value", path, False)
             code.emit(f"push({completed})")
         code.emit("return done")
-        return code.compiled(self.names)
+        return code.compiled(NAMES)
 
     def _collect(
         self, type_: GraphQLObjectType, place: Place
@@ -395,9 +395,3 @@ def _call(code: Code, declared: StrawberryField, row: str) -> str:
 
 def _refuse(*given: Any) -> Any:
     raise NotPlanned("an object that could not be compiled")
-
-
-def _named(type_: GraphQLOutputType) -> GraphQLOutputType:
-    while is_non_null_type(type_) or is_list_type(type_):
-        type_ = type_.of_type
-    return type_

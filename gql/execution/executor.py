@@ -82,7 +82,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 class Plans:
     """The plans of a schema, the least recently used going first, and their use."""
 
-    traits: Traits
+    traits: Traits | None
+    """None for a schema with types that Strawberry did not declare."""
     executed: int = 0
     handed_over: int = 0
     """Operations that met an error, or a value only graphql-core takes, on the way."""
@@ -92,7 +93,7 @@ class Plans:
     def plan_for(self, executor: CompiledExecutor) -> Plan | None:
         """The plan of the executor's operation; None when graphql-core has to do."""
         operation = executor.operation
-        if operation.loc is None:
+        if operation.loc is None or self.traits is None:
             return None
         text = operation.loc.source.body
         key = (text, operation.name.value if operation.name else None)
@@ -108,18 +109,11 @@ class Plans:
         variant = tuple([coerced.get(name, ...) for name in known.steering])
         plan = known.plans.get(variant, ...)
         if plan is ...:
-            plan = known.plans[variant] = self._compiled(executor, known.steering)
+            plan = _compiled(executor, self.traits, known.steering)
+            known.plans[variant] = plan
             if len(known.plans) > MAX_VARIANTS:
                 known.plans.popitem(last=False)
         return plan
-
-    def _compiled(
-        self, executor: CompiledExecutor, steering: tuple[str, ...]
-    ) -> Plan | None:
-        try:
-            return compile_plan(executor, self.traits, steering)
-        except (NotPlanned, RecursionError):
-            return None
 
     def _make_room(self) -> None:
         """Before the newest operation is compiled: plans grow while they are used."""
@@ -159,4 +153,16 @@ def _steering(executor: CompiledExecutor) -> tuple[str, ...] | None:
     try:
         return steering_names(executor)
     except NotPlanned:
+        return None
+
+
+def _compiled(
+    executor: CompiledExecutor, traits: Traits, steering: tuple[str, ...]
+) -> Plan | None:
+    try:
+        return compile_plan(executor, traits, steering)
+    except (NotPlanned, RecursionError):
+        return None
+    except Exception:  # graphql-core has the answer all the same
+        logger.exception("an operation could not be compiled")
         return None

@@ -36,8 +36,11 @@ class Traits:
     always_located: bool
 
 
-def traits_of(schema: GraphQLSchema) -> Traits:
-    strawberry_schema: Schema = schema.extensions[BACKREF]
+def traits_of(schema: GraphQLSchema) -> Traits | None:
+    """None when Strawberry did not declare all of the schema."""
+    strawberry_schema: Schema | None = schema.extensions.get(BACKREF)
+    if strawberry_schema is None:
+        return None
     kinds: dict[tuple[str, str], Kind] = {}
     located: set[str] = set()
     always_located = False
@@ -46,7 +49,10 @@ def traits_of(schema: GraphQLSchema) -> Traits:
         if isinstance(type_, GraphQLObjectType):
             if type_.name.startswith("__"):
                 continue
-            for name, definition in type_.fields.items():
+            fields = type_.fields
+            if not all(BACKREF in it.extensions for it in (type_, *fields.values())):
+                return None
+            for name, definition in fields.items():
                 kind = _kind_of(definition, strawberry_schema)
                 kinds[type_.name, name] = kind
                 if type_ not in roots and kind == "resolver":
@@ -63,9 +69,7 @@ def tells_by_itself(type_: GraphQLObjectType) -> bool:
 
 
 def _kind_of(definition: GraphQLField, schema: Schema) -> Kind:
-    declared = definition.extensions.get(BACKREF)
-    if not isinstance(declared, StrawberryField):
-        raise NotPlanned("a field that Strawberry did not declare")
+    declared: StrawberryField = definition.extensions[BACKREF]
     handlers = schema.schema_converter._get_field_exception_handlers(declared)
     if declared.extensions or handlers:
         return "resolver"

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode, parse
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLInt,
+    OperationDefinitionNode,
+    parse,
+)
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.permission import BasePermission
 
@@ -799,3 +805,33 @@ async def test_a_document_without_its_text_goes_to_graphql_core() -> None:
 
     assert result.data == {"item": {"id": "1"}}
     assert plans_of(own._schema).uncovered == 1
+
+
+async def test_a_schema_beyond_strawberrys_goes_to_graphql_core() -> None:
+    own = made_schema()
+    query = own._schema.query_type
+    assert query is not None
+    query.fields["extra"] = GraphQLField(GraphQLInt, resolve=lambda *_: 5)
+
+    result = await own.execute("{ extra plain { name } }", context_value=Context())
+
+    assert result.data == {"extra": 5, "plain": {"name": "ada"}}
+    assert plans_of(own._schema).uncovered == 1
+
+
+async def test_a_fault_of_the_compiler_takes_no_answer_down(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = made_schema()
+
+    def faulty(*given: Any) -> Any:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(executor, "compile_plan", faulty)
+
+    result = await own.execute("{ plain { name } }", context_value=Context())
+
+    assert result.data == {"plain": {"name": "ada"}}
+    assert [it.message for it in caplog.records] == [
+        "an operation could not be compiled"
+    ]
