@@ -288,7 +288,7 @@ class Import(Node):
         context.require("lists:read")
         ids = [row["list_id"] for row in parents if "list_id" in row]
         found = iter(await lists_by_id(context.db, ids))
-        rows: Any = [next(found) if "list_id" in row else None for row in parents]
+        rows: list[Any] = [next(found) if "list_id" in row else None for row in parents]
         return rows
 
 

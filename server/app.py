@@ -24,9 +24,11 @@ from resolvers.db import close, connect
 from resolvers.secrets import signing_secret
 from resolvers.summaries import recover_batches
 from server.auth import Keys, Limits
+from server.downloads import ROUTES
 from server.forms import form_for_script, script, show_form, take_answer, take_view
 from server.graphiql import ASSETS
 from server.graphql import Endpoint
+from server.importing import watch_imports
 from server.logs import configure_logs
 from server.mail import deliver_by_mail, deliver_to_console
 from server.messages import Sender
@@ -76,7 +78,10 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             if settings.smtp_host
             else deliver_to_console(settings.address),
         )
-        tasks = [asyncio.create_task(_recover(running))]
+        tasks = [
+            asyncio.create_task(_recover(running)),
+            asyncio.create_task(watch_imports(running)),
+        ]
         if settings.smtp_host:
             tasks.append(asyncio.create_task(postman.run()))
         try:
@@ -122,6 +127,7 @@ def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
         Route("/confirm", show_confirmation),
         Route("/confirm", take_confirmation, methods=["POST"]),
         *_people(),
+        *ROUTES,
         Route("/health/live", live),
         Route("/health/ready", ready),
         Route("/", home),
