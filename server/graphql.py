@@ -2,6 +2,7 @@
 the transport. What the operations mean is the schema's."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -28,6 +30,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.unset import UNSET, UnsetType
 
 from audience.keys import Viewer
+from audience.rows.limits import FILE_BYTES
 from gql.context import Context, fixed_clock
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
@@ -78,6 +81,7 @@ class Endpoint(GraphQL[RequestContext, None]):
                 GRAPHQL_TRANSPORT_WS_PROTOCOL,
                 GRAPHQL_SSE_PROTOCOL,
             ),
+            multipart_uploads_enabled=True,
             allowed_origins=settings.origins,
         )
         self.settings = settings
@@ -86,7 +90,9 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             return await super().__call__(scope, receive, send)
-        request = Request(scope, _bounded(receive, self.settings.body_limit))
+        request: Request = Request(
+            scope, _bounded(receive, lambda: self._body_limit(request))
+        )
         try:
             if scope["method"] not in ("GET", "POST"):
                 raise Refused(
@@ -104,6 +110,8 @@ class Endpoint(GraphQL[RequestContext, None]):
             response = refusal_response(
                 _as_refusal(error), _media_type(request.headers)
             )
+        finally:
+            await request.close()
         return await response(scope, receive, send)
 
     async def get_context(
@@ -182,6 +190,24 @@ class Endpoint(GraphQL[RequestContext, None]):
         ):
             raise HTTPException(400, "`operationName` must be a string or null.")
         return parsed
+
+    async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
+        try:
+            return await super().parse_multipart(request)
+        except (StarletteHTTPException, LookupError, TypeError, AttributeError):
+            raise HTTPException(
+                400,
+                "The request is not what the GraphQL multipart request specification "
+                "asks for: operations, map, then the files.",
+            ) from None
+
+    def _body_limit(self, request: Request) -> int:
+        """Files are taken only from those who may import them."""
+        viewer: Viewer | None = getattr(request.state, "viewer", None)
+        kind = request.headers.get("content-type", "")
+        if viewer and viewer.may("imports:write") and kind.startswith("multipart/"):
+            return FILE_BYTES + self.settings.body_limit
+        return self.settings.body_limit
 
     def parse_json(self, data: str | bytes) -> Any:
         parsed = super().parse_json(data)
@@ -269,15 +295,15 @@ def _as_refusal(error: HTTPException) -> Refused:
     return Refused(error.status_code, code, error.reason)
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same messages; an HTTPException once the body is over `limit` bytes."""
+def _bounded(receive: Receive, allowed: Callable[[], int]) -> Receive:
+    """The same messages; an HTTPException once the body is over the allowed bytes."""
     received = 0
 
     async def receiving() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > limit:
+        if received > (limit := allowed()):
             raise HTTPException(
                 413, f"The request is larger than {limit:,} bytes; send less at a time."
             )
