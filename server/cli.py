@@ -29,7 +29,9 @@ cli = typer.Typer(
 key_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 seed_cli = typer.Typer(help="Load data to try the server with.", no_args_is_help=True)
 db_cli = typer.Typer(help="Look after the database.", no_args_is_help=True)
+export_cli = typer.Typer(help="Write people as CSV files.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+cli.add_typer(export_cli, name="export")
 cli.add_typer(seed_cli, name="seed")
 cli.add_typer(db_cli, name="db")
 
@@ -96,6 +98,87 @@ def print_schema() -> None:
 def print_settings() -> None:
     """Print what can be set from the environment, as a Markdown table."""
     say(settings_table())
+
+
+@cli.command("import")
+def import_command(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file of people.")
+    ],
+    list_id: Annotated[
+        str | None, typer.Option("--list", help="The list they join: lst_...")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where a column goes, such as Plan=properties.plan, "
+            "Visits=properties.visits:number, or Notes= for nowhere; repeatable."
+        ),
+    ] = None,
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What they agreed to: email, sms or whatsapp; email:Column where a "
+            "column says who; repeatable."
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where they agreed, for --consent.")
+    ] = None,
+    phone_region: Annotated[
+        str | None,
+        typer.Option(help="The country of phone numbers without a code, such as DE."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Import the people of a CSV file, and wait until it is done."""
+    from server.importing import import_file
+
+    _on_database(
+        read_settings(data=data),
+        lambda db: import_file(
+            db,
+            file,
+            list_id=list_id,
+            columns=column or [],
+            consent=consent or [],
+            source=source,
+            phone_region=phone_region,
+        ),
+    )
+
+
+@export_cli.command("list")
+def export_list(
+    of: Annotated[str, typer.Argument(metavar="ID", help="The list's id: lst_...")],
+    data: Data = None,
+) -> None:
+    """Write the members of a list to standard output."""
+    from server.importing import export_members
+
+    _on_database(read_settings(data=data), lambda db: export_members(db, of))
+
+
+@export_cli.command("segment")
+def export_segment(
+    of: Annotated[str, typer.Argument(metavar="ID", help="The segment's id: seg_...")],
+    data: Data = None,
+) -> None:
+    """Write the members of a segment, as it is now, to standard output."""
+    from server.importing import export_members
+
+    _on_database(read_settings(data=data), lambda db: export_members(db, of))
+
+
+@export_cli.command("rejected")
+def export_rejected(
+    of: Annotated[str, typer.Argument(metavar="ID", help="The import's id: imp_...")],
+    data: Data = None,
+) -> None:
+    """Write the rows that an import rejected, with reasons, to standard output."""
+    from server.importing import export_rejected
+
+    _on_database(read_settings(data=data), lambda db: export_rejected(db, of))
 
 
 @key_cli.command("create")
