@@ -9,6 +9,7 @@ from calendar import isleap, monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -166,7 +167,46 @@ def region_holds(said: Json, profile: Json) -> bool:
 
 
 def sequence_holds(said: Json, profile: Json, world: World) -> bool:
-    raise NotImplementedError
+    steps = [
+        [
+            event["timestamp"]
+            for event in events_of(
+                profile, step["metric"], step.get("where"), said.get("during"), world
+            )
+        ]
+        for step in said["steps"]
+    ]
+    happens = [step.get("happened", True) for step in said["steps"]]
+    within = None
+    if said.get("within"):
+        hours = {"HOUR": 1, "DAY": 24, "WEEK": 168, "MONTH": 720, "YEAR": 8760}
+        unit, amount = said["within"]["unit"], said["within"]["amount"]
+        within = timedelta(hours=amount * hours.get(unit, 1 / 60))
+
+    @cache
+    def completes(place: int, first: datetime, before: datetime) -> bool:
+        """Whether the steps from `place` on can follow."""
+        if place == len(steps):
+            return True
+        if happens[place]:
+            following = [time for time in steps[place] if time > before]
+            return any(
+                (within is None or time - first <= within)
+                and completes(place + 1, first, time)
+                for time in set(following)
+            )
+        unwanted = [time for time in steps[place] if time > before]
+        if place == len(steps) - 1:
+            return not any(within is None or it - before <= within for it in unwanted)
+        return any(
+            (within is None or time - first <= within)
+            and not any(it < time for it in unwanted)
+            and completes(place + 2, first, time)
+            for time in set(steps[place + 1])
+            if time > before
+        )
+
+    return any(completes(1, time, time) for time in set(steps[0]))
 
 
 def filter_holds(filter: Json, value: Any, world: World) -> bool:

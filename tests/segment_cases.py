@@ -184,7 +184,8 @@ def definition_of(random: Random, world: World, depth: int = 1) -> Json:
 
 
 def _condition(random: Random, world: World, depth: int) -> Json:
-    kinds = ["event"] * 5 + ["property"] * 5 + ["consent", "list", "list", "region"]
+    kinds = ["event"] * 5 + ["property"] * 5 + ["sequence"] * 2
+    kinds += ["consent", "list", "list", "region"]
     if depth < 3:
         kinds += ["all", "not"]
     kind = random.choice(kinds)
@@ -195,6 +196,8 @@ def _condition(random: Random, world: World, depth: int) -> Json:
             return {"property": {"filter": _profile_filter(random, world)}}
         case "consent":
             return {"consent": _consent(random, world)}
+        case "sequence":
+            return {"sequence": _sequence(random, world)}
         case "list":
             said = {"listId": f"lst_{random.choice(LISTS)}", "isMember": _coin(random)}
             if _coin(random):
@@ -229,6 +232,23 @@ def _event_condition(random: Random, world: World) -> Json:
         said["where"] = [
             _event_filter(random, world) for _ in range(random.choice((1, 1, 2)))
         ]
+    return said
+
+
+def _sequence(random: Random, world: World) -> Json:
+    steps: list[Json] = []
+    for _ in range(random.choice((2, 2, 3, 3, 4, 5))):
+        step: Json = {"metric": {"name": random.choice(METRICS[:3])}}
+        if steps and steps[-1].get("happened", True) and random.random() < 0.4:
+            step["happened"] = False
+        if random.random() < 0.2:
+            step["where"] = [_event_filter(random, world)]
+        steps.append(step)
+    said: Json = {"steps": steps, "isCompleted": _coin(random)}
+    if _coin(random):
+        said["within"] = _span(random)
+    if random.random() < 0.4:
+        said["during"] = _timeframe(random, world)
     return said
 
 

@@ -10,6 +10,7 @@ from gql.enums import Channel, Status, SuppressionReason
 from gql.segments.comparison_inputs import (
     NumberComparison,
     PropertyFilterInput,
+    Span,
     Timeframe,
 )
 from gql.segments.enums import Measure, Region
@@ -114,6 +115,43 @@ class SampleConditionInput:
     )
 
 
+@strawberry.input(description="One step of a sequence.")
+class SequenceStepInput:
+    metric: MetricRef = strawberry.field(description="Which events.")
+    happened: bool = strawberry.field(
+        default=True,
+        description="False: no such event between the steps before and after it; as "
+        "the last step, none after the one before it.",
+    )
+    where: list[PropertyFilterInput] | None = strawberry.field(
+        default=None,
+        description=f"At most {limits.FILTERS} filters; every one holds for the event.",
+    )
+
+
+@strawberry.input(
+    description="Events in an order, each later than the one before; others may lie "
+    "between them."
+)
+class SequenceConditionInput:
+    steps: list[SequenceStepInput] = strawberry.field(
+        description=f"2 to {limits.SEQUENCE_STEPS} steps. The first must happen, and "
+        "of two neighbours one must."
+    )
+    within: Span | None = strawberry.field(
+        default=None,
+        description="The most between the first step and the last that happened; and "
+        "how long after it a last step must not happen. A day is 24 hours, a month 30 "
+        "days, a year 365.",
+    )
+    during: Timeframe | None = strawberry.field(
+        default=None, description="When all of it was; over all time when absent."
+    )
+    is_completed: bool = strawberry.field(
+        default=True, description="False: everyone else."
+    )
+
+
 @strawberry.input(
     one_of=True, description="One condition, of the kind whose field is given."
 )
@@ -136,6 +174,9 @@ class ConditionInput:
     )
     sample: Maybe[SampleConditionInput] = strawberry.field(
         description="In a stable random share of all profiles."
+    )
+    sequence: Maybe[SequenceConditionInput] = strawberry.field(
+        description="Did one thing, then another, or not another."
     )
     not_: Maybe[
         Annotated[

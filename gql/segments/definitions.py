@@ -254,6 +254,25 @@ class SampleCondition(FromDocument):
     seed: str | None = plain("seed", description="Another text gives other people.")
 
 
+@strawberry.type(description="One step of a sequence.")
+class SequenceStep:
+    metric: MetricRef = plain("metric", description="Which events.")
+    happened: bool = plain("happened", description="False: it must not happen.")
+    where: list[PropertyFilter] | None = plain(
+        "where", description="Every filter holds for the event."
+    )
+
+
+@strawberry.type(description="Events in an order, each later than the one before.")
+class SequenceCondition(FromDocument):
+    steps: list[SequenceStep] = plain("steps", description="The steps.")
+    within: Span | None = plain(
+        "within", description="The most between the first step and the last."
+    )
+    during: Timeframe | None = plain("during", description="When all of it was.")
+    is_completed: bool = plain("isCompleted", description="False: everyone else.")
+
+
 @strawberry.type(
     description="A whole definition as one condition: the field `all` of the input."
 )
@@ -280,6 +299,7 @@ Condition = Annotated[
     | SegmentCondition
     | RegionCondition
     | SampleCondition
+    | SequenceCondition
     | AllCondition
     | NotCondition,
     strawberry.union(

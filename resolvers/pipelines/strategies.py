@@ -24,6 +24,7 @@ from audience.plan.tree import (
     Fact,
     Leaf,
     Node,
+    SequenceFact,
     Some,
     every,
     facts_of,
@@ -32,6 +33,7 @@ from audience.plan.tree import (
 from resolvers.db import Document
 from resolvers.pipelines.events import event_stages, summary_filter
 from resolvers.pipelines.filters import NOBODY, fact_filter, filter_of
+from resolvers.pipelines.sequences import sequence_stages
 
 _FLAG = {"$literal": True}
 
@@ -54,19 +56,21 @@ class Question:
     """A plan as stages on the profiles that yield `_id` and nothing else.
 
     `match` is given when it says everything by itself; otherwise `narrowed` is the
-    part of it that the profile documents tell.
+    part of it that the profile documents tell. `can_look_up`: CANDIDATES would do.
     """
 
     strategy: Strategy
     stages: list[Document]
     match: Document | None
     narrowed: Document
+    can_look_up: bool = False
 
 
 def question(
     node: Node, strategy: Strategy | None = None, *, use_summaries: bool = True
 ) -> Question:
-    """The plan as a pipeline; Unsuitable when `strategy` cannot answer it."""
+    """The plan as a pipeline; Unsuitable when `strategy` cannot answer it. Without
+    `strategy` the best that always works: MATCH, else SETS, else FLAGS."""
     told = _Told(use_summaries)
     if told.by_document(node):
         match = told.filter(node)
@@ -78,18 +82,12 @@ def question(
     parts = node.parts if isinstance(node, Every) else (node,)
     narrow = every(part for part in parts if told.by_document(part))
     rest = every(part for part in parts if not told.by_document(part))
-    stages = _STAGES[strategy or Strategy.FLAGS](told, narrow, rest)
-    chosen = strategy or Strategy.FLAGS
-    return Question(chosen, stages, None, told.filter(narrow))
-
-
-def suits(node: Node, strategy: Strategy, *, use_summaries: bool = True) -> bool:
-    """Whether the plan can be answered in this way."""
-    try:
-        question(node, strategy, use_summaries=use_summaries)
-    except Unsuitable:
-        return False
-    return True
+    if strategy is None:
+        driven = _is_positive(told, rest)
+        strategy = Strategy.SETS if driven else Strategy.FLAGS
+    stages = _STAGES[strategy](told, narrow, rest)
+    can_look_up = not any(isinstance(it, SequenceFact) for it in facts_of(rest))
+    return Question(strategy, stages, None, told.filter(narrow), can_look_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +99,8 @@ class _Told:
     def fact(self, fact: Fact) -> Document | None:
         if isinstance(fact, EventFact):
             return summary_filter(fact) if self.use_summaries else None
+        if isinstance(fact, SequenceFact):
+            return None
         return fact_filter(fact)
 
     def by_document(self, node: Node) -> bool:
@@ -159,6 +159,8 @@ def _candidates(told: _Told, narrow: Node, rest: Node) -> list[Document]:
     decision = _decision(told, rest, names, inline=True, flag={"$ne": []})
     stages = _matching(told.filter(narrow))
     for node, name in names.items():
+        if isinstance(node, Leaf) and isinstance(node.fact, SequenceFact):
+            raise Unsuitable("Sequences are not looked up one by one.")
         found = [*_set_stages(told, node), {"$limit": 1}, {"$project": {"_id": 1}}]
         look_up = {
             "from": "events",
@@ -264,9 +266,12 @@ def _union(told: _Told, node: Node, name: str) -> Document:
 
 
 def _set_stages(told: _Told, node: Node) -> list[Document]:
-    if isinstance(node, Leaf) and isinstance(node.fact, EventFact):
-        return event_stages(node.fact)
-    raise Unsuitable(f"{type(node).__name__} is no set of profiles.")
+    match node:
+        case Leaf(fact=EventFact() as fact):
+            return event_stages(fact)
+        case Leaf(fact=SequenceFact() as sequence):
+            return sequence_stages(sequence)
+    raise TypeError(f"{type(node).__name__} is no set of profiles")
 
 
 def _by_profile(names: list[str]) -> Document:

@@ -10,7 +10,7 @@ from bson import json_util
 
 from audience.conditions import Definition, parse
 from audience.consent import Channel, Status
-from audience.plan import Node, References, plan
+from audience.plan import plan
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
 from resolvers.pages import (
@@ -21,10 +21,11 @@ from resolvers.pages import (
     page_of,
     sort_of,
 )
-from resolvers.pipelines import Question, question
+from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.references import check_references, references_of
 
 BY_ID = Order("_id")
+FEW = 2_000  # candidates whose events are looked up one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ async def preview(
     """The definition, checked; AudienceError with each reference to something that
     does not exist."""
     await check_references(db, definition, path)
-    references = await references_of(db, definition)
-    return Preview(_question(definition, now, zone, references))
+    (asked,) = await _questions(db, [definition], now, zone)
+    return Preview(asked)
 
 
 async def filter_stages(
@@ -87,8 +88,7 @@ async def segment_questions(
 ) -> list[Question]:
     """The stored segments as questions, one each."""
     definitions = [parse(segment["definition"]) for segment in segments]
-    references = await references_of(db, *definitions)
-    return [_question(each, now, zone, references) for each in definitions]
+    return await _questions(db, definitions, now, zone)
 
 
 async def segment_members(
@@ -114,7 +114,7 @@ async def count_members(db: Database, questions: Sequence[Question]) -> list[int
     """The number of people that each question finds, all in one command."""
     if not questions:
         return []
-    branches = [
+    branches: list[list[Document]] = [
         [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
         for number, it in enumerate(questions)
     ]
@@ -130,11 +130,41 @@ def extended_json(stages: Sequence[Document]) -> list[Any]:
     return read
 
 
-def _question(
-    definition: Definition, now: datetime, zone: tzinfo, references: References
-) -> Question:
-    node: Node = plan(definition, now=now, zone=zone, references=references)
-    return question(node)
+async def _questions(
+    db: Database,
+    definitions: Sequence[Definition],
+    now: datetime,
+    zone: tzinfo,
+) -> list[Question]:
+    """Each definition as a question, in the way that suits it: where the profiles
+    alone leave few candidates, the events of those are looked up."""
+    references = await references_of(db, *definitions)
+    nodes = [
+        plan(each, now=now, zone=zone, references=references) for each in definitions
+    ]
+    asked = [question(node) for node in nodes]
+    open_ones = [
+        number
+        for number, it in enumerate(asked)
+        if it.match is None and it.narrowed and it.can_look_up
+    ]
+    if not open_ones:
+        return asked
+    branches: list[list[Document]] = [
+        [
+            {"$match": asked[number].narrowed},
+            {"$limit": FEW + 1},
+            {"$count": "n"},
+            {"$addFields": {"_id": number}},
+        ]
+        for number in open_ones
+    ]
+    rows = await aggregate(db.profiles, united("profiles", branches))
+    candidates = {row["_id"]: row["n"] for row in rows}
+    for number in open_ones:
+        if candidates.get(number, 0) <= FEW:
+            asked[number] = question(nodes[number], Strategy.CANDIDATES)
+    return asked
 
 
 async def _pages(
@@ -143,7 +173,7 @@ async def _pages(
     if not questions:
         return []
     beyond = keyset_filter(BY_ID, page)
-    branches = [
+    branches: list[list[Document]] = [
         [*_page_stages(it, page, beyond), {"$addFields": {"_branch": number}}]
         for number, it in enumerate(questions)
     ]

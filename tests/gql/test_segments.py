@@ -487,6 +487,10 @@ __typename
 ... on SegmentCondition {{ segmentId isMember }}
 ... on RegionCondition {{ region isWithin }}
 ... on SampleCondition {{ percent seed }}
+... on SequenceCondition {{
+  steps {{ metric {{ id name }} happened where {{ {FILTER} }} }}
+  within {SPAN} during {{ {TIMEFRAME} }} isCompleted
+}}
 """
 SHOW = f"""
 query Show($id: ID!) {{
@@ -543,7 +547,13 @@ async def test_a_definition_that_is_read_can_be_sent_back(
         if "list" in condition:
             changed = condition["list"] | {"listId": "lst_5f0000000000000000000001"}
             whole["groups"][1]["anyOf"].append({"list": changed})
-        elif "sequence" not in condition and "segment" not in condition:
+        elif "sequence" in condition:
+            step = {"metric": {"name": "Placed Order"}, "happened": True}
+            steps = {"steps": [step, {**step, "happened": False}]}
+            whole["groups"][1]["anyOf"].append(
+                {"sequence": condition["sequence"] | steps}
+            )
+        elif "segment" not in condition:
             whole["groups"][1]["anyOf"].append(condition)
     whole["groups"] += [
         {

@@ -53,7 +53,7 @@ HOSTILE = (
 )
 KINDS = {
     *("event", "property", "consent", "list", "segment", "region", "sample"),
-    *("all", "not"),
+    *("sequence", "all", "not"),
 }
 
 

@@ -1,0 +1,235 @@
+"""How questions are asked of the database, and what keeps stored segments whole."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from bson import ObjectId
+
+from audience.conditions import parse
+from audience.errors import AudienceError, NotAllowed
+from resolvers.db import Database
+from resolvers.pages import PageRequest
+from resolvers.pipelines import Strategy
+from resolvers.pipelines.samples import sample_number
+from resolvers.segments import (
+    create_segment,
+    delete_segment,
+    filter_stages,
+    preview,
+    segment_members,
+    segment_sizes,
+    segments_by_id,
+    update_segment,
+)
+from resolvers.segments.records import dependants
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NAMED = {"property": {"filter": {"path": "firstName", "is": {"exists": True}}}}
+
+
+def only(*conditions: Any) -> dict[str, Any]:
+    return {"groups": [{"anyOf": [condition]} for condition in conditions]}
+
+
+def in_segment(segment_id: Any) -> dict[str, Any]:
+    return only({"segment": {"segmentId": f"seg_{segment_id}"}})
+
+
+async def people(db: Database, count: int) -> list[ObjectId]:
+    """People of whom every other has a name; each ordered once, for its number."""
+    metric = ObjectId()
+    await db.metrics.insert_one(
+        {"_id": metric, "name": "Order", "key": "a", "created_at": NOW}
+    )
+    ids = [ObjectId() for _ in range(count)]
+    for number, _id in enumerate(ids):
+        name = {"first_name": "Ada"} if number % 2 else {}
+        await db.profiles.insert_one(
+            {"_id": _id, "properties": {}, "created_at": NOW, "updated_at": NOW, **name}
+        )
+        await db.events.insert_one(
+            {
+                "profile_id": _id,
+                "metric_id": metric,
+                "timestamp": NOW - timedelta(days=1),
+                "unique_id": "1",
+                "value": number,
+                "properties": {},
+            }
+        )
+    return ids
+
+
+def ordered_for(amount: int) -> dict[str, Any]:
+    value = {"path": "value", "is": {"number": {"atLeast": amount}}}
+    compare = {"atLeast": 1}
+    return {
+        "event": {"metric": {"name": "Order"}, "compare": compare, "where": [value]}
+    }
+
+
+async def test_the_way_suits_the_definition(db: Database) -> None:
+    ids = await people(db, 6)
+    never = {"not": only(ordered_for(3))}
+
+    asked = {
+        "told": await preview(db, parse(only(NAMED)), NOW),
+        "few": await preview(db, parse(only(NAMED, ordered_for(3))), NOW),
+        "sets": await preview(db, parse(only(ordered_for(3))), NOW),
+        "flags": await preview(db, parse(only(never)), NOW),
+    }
+
+    found = {
+        name: (it.asked.strategy, [row["_id"] for row in (await page).rows])
+        for name, it in asked.items()
+        for page in [it.page(db, PageRequest())]
+    }
+    assert found == {
+        "told": (Strategy.MATCH, [ids[1], ids[3], ids[5]]),
+        "few": (Strategy.CANDIDATES, [ids[3], ids[5]]),
+        "sets": (Strategy.SETS, ids[3:]),
+        "flags": (Strategy.FLAGS, ids[:3]),
+    }
+
+
+async def test_pages_go_forwards_and_backwards(db: Database) -> None:
+    ids = await people(db, 5)
+    asked = await preview(db, parse(only(ordered_for(1))), NOW)
+
+    first = await asked.page(db, PageRequest(size=2))
+    second = await asked.page(db, PageRequest(size=2, after=first.cursors[-1]))
+    back = await asked.page(
+        db, PageRequest(size=2, backwards=True, before=second.cursors[-1])
+    )
+
+    pages = [[row["_id"] for row in page.rows] for page in (first, second, back)]
+    assert pages == [ids[1:3], ids[3:5], ids[2:4]]
+    assert (first.has_next, second.has_next, back.has_previous) == (True, False, True)
+    assert await asked.count(db) == 4
+
+
+async def test_a_filter_yields_whole_profiles(db: Database) -> None:
+    ids = await people(db, 3)
+
+    for condition in (NAMED, ordered_for(1)):
+        stages = await filter_stages(db, parse(only(condition)), NOW)
+        rows = [row async for row in db.profiles.aggregate(stages)]
+        assert {"_id", "properties", "created_at"} <= set(rows[0])
+        assert ids[1] in [row["_id"] for row in rows]
+
+
+async def test_the_days_are_the_accounts(db: Database) -> None:
+    await people(db, 1)
+    condition = ordered_for(0)
+    condition["event"]["during"] = {"on": "2026-03-01"}
+    definition = parse(only(condition))
+    at = datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
+    await db.events.update_one({}, {"$set": {"timestamp": at}})
+
+    utc = await preview(db, definition, NOW)
+    berlin = await preview(db, definition, NOW, ZoneInfo("Europe/Berlin"))
+
+    assert (await utc.count(db), await berlin.count(db)) == (0, 1)
+
+
+async def test_a_sample_is_stable_and_grows(db: Database) -> None:
+    ids = await people(db, 400)
+
+    async def sample(percent: float, seed: str) -> set[ObjectId]:
+        condition = {"sample": {"percent": percent, "seed": seed}}
+        stages = await filter_stages(db, parse(only(condition)), NOW)
+        return {row["_id"] async for row in db.profiles.aggregate(stages)}
+
+    small, large = await sample(20, "a"), await sample(50, "a")
+    other = await sample(50, "b")
+
+    assert small < large
+    assert small == {
+        it for it in ids if sample_number(str(it), "a") < 0.2 * (2**31 - 1)
+    }
+    assert 140 < len(large) < 260
+    assert 40 < len(large & other) < 160
+    assert await sample(0, "a") == set()
+    assert await sample(100, "a") == set(ids)
+
+
+async def test_stored_segments_are_read_together(db: Database) -> None:
+    ids = await people(db, 4)
+    named = await create_segment(db, "Named", only(NAMED), now=NOW)
+    ordered = await create_segment(db, "Ordered", only(ordered_for(2)), now=NOW)
+
+    found = await segments_by_id(db, [ordered["_id"], ObjectId(), named["_id"]])
+    pages = await segment_members(db, [named, ordered], PageRequest(size=1), NOW)
+
+    assert found == [ordered, None, named]
+    assert [[row["_id"] for row in page.rows] for page in pages] == [[ids[1]], [ids[2]]]
+    assert await segment_sizes(db, [named, ordered], NOW) == [2, 2]
+    assert await segment_sizes(db, [], NOW) == []
+
+
+async def test_a_list_that_is_gone_has_no_members(db: Database) -> None:
+    await people(db, 1)
+    club = {
+        "_id": ObjectId(),
+        "name": "Club",
+        "name_key": "club",
+        "opt_in": "SINGLE",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    await db.lists.insert_one(club)
+    condition = {"list": {"listId": f"lst_{club['_id']}"}}
+    segment = await create_segment(db, "Club", only(condition), now=NOW)
+
+    await db.lists.delete_one({"_id": club["_id"]})
+
+    assert await segment_sizes(db, [segment], NOW) == [0]
+
+
+async def test_two_changes_at_once_never_make_a_circle(db: Database) -> None:
+    one = await create_segment(db, "One", only(NAMED), now=NOW)
+    two = await create_segment(db, "Two", only(NAMED), now=NOW)
+
+    async def refer(source: Any, target: Any) -> bool:
+        definition = in_segment(target["_id"])
+        try:
+            await update_segment(db, source["_id"], now=NOW, definition=definition)
+        except AudienceError:
+            return False
+        return True
+
+    done = await asyncio.gather(refer(one, two), refer(two, one))
+
+    assert sorted(done) == [False, True]
+
+
+async def test_what_is_referred_to_is_not_deleted(db: Database) -> None:
+    inner = await create_segment(db, "Inner", only(NAMED), now=NOW)
+
+    outcome = await asyncio.gather(
+        delete_segment(db, inner["_id"]),
+        create_segment(db, "Outer", in_segment(inner["_id"]), now=NOW),
+        return_exceptions=True,
+    )
+
+    refused = [it for it in outcome if isinstance(it, AudienceError)]
+    assert len(refused) == 1
+    left = await dependants(db, [inner["_id"]])
+    assert len(left[inner["_id"]]) == int(isinstance(refused[0], NotAllowed))
+
+
+async def test_what_a_segment_refers_to_changes_with_it(db: Database) -> None:
+    inner = await create_segment(db, "Inner", only(NAMED), now=NOW)
+    outer = await create_segment(db, "Outer", in_segment(inner["_id"]), now=NOW)
+
+    changed = await update_segment(
+        db, outer["_id"], now=NOW, definition=only(NAMED), is_starred=True
+    )
+
+    assert (changed["refers_to"], changed["version"]) == ([], 2)
+    assert await delete_segment(db, inner["_id"]) == inner["_id"]
