@@ -65,6 +65,12 @@ class Count:
     one: Any
 
 
+def _cursor(place: tuple[Callable[[Document], str], Document]) -> str:
+    """Made when it is read: most requests select few cursors or none."""
+    make, row = place
+    return make(row)
+
+
 @strawberry.type(description="Where a page lies among all that was asked for.")
 class PageInfo:
     has_next_page: bool = plain(
@@ -76,10 +82,14 @@ class PageInfo:
         description="Whether something precedes it: ask with `before: startCursor`.",
     )
     start_cursor: str | None = plain(
-        "start_cursor", description="The first edge's cursor; null on an empty page."
+        "start",
+        read=_cursor,
+        description="The first edge's cursor; null on an empty page.",
     )
     end_cursor: str | None = plain(
-        "end_cursor", description="The last edge's cursor; null on an empty page."
+        "end",
+        read=_cursor,
+        description="The last edge's cursor; null on an empty page.",
     )
 
 
@@ -117,7 +127,9 @@ class Connection:
 
 @strawberry.type(description="One item of a page; the base of every edge.")
 class Edge:
-    cursor: str = plain("cursor", description="The item's place, for `after`/`before`.")
+    cursor: str = plain(
+        "place", read=_cursor, description="The item's place, for `after`/`before`."
+    )
 
 
 def asked_page(
@@ -146,21 +158,19 @@ def connection(
 ) -> Any:
     """The source of a connection. `edge` tells what an edge has beside the cursor;
     without it the row is the edge's node."""
-    fields: Iterable[Document] = (
-        ({"node": row} for row in page.rows)
+    cursor, rows = page.cursor, page.rows
+    edges: Iterable[Document] = (
+        ({"place": (cursor, row), "node": row} for row in rows)
         if edge is None
-        else (edge(row) for row in page.rows)
+        else ({"place": (cursor, row), **edge(row)} for row in rows)
     )
     return {
-        "edges": [
-            {"cursor": cursor, **rest}
-            for cursor, rest in zip(page.cursors, fields, strict=True)
-        ],
+        "edges": list(edges),
         "page_info": {
             "has_next_page": page.has_next,
             "has_previous_page": page.has_previous,
-            "start_cursor": page.cursors[0] if page.cursors else None,
-            "end_cursor": page.cursors[-1] if page.cursors else None,
+            "start": (cursor, rows[0]) if rows else None,
+            "end": (cursor, rows[-1]) if rows else None,
         },
         "count": count,
     }

@@ -79,10 +79,9 @@ def _page(
     )
     if after is not None:
         placed = [one for one in placed if one[0] < after]
-    shown = placed[:size]
     return Page(
-        rows=[row for _, row in shown],
-        cursors=[_cursor(place) for place, _ in shown],
+        rows=[row for _, row in placed[:size]],
+        cursor=_cursor,
         has_next=len(placed) > size,
         has_previous=after is not None,
     )
@@ -92,8 +91,9 @@ def _place(row: Document) -> tuple[str, str]:
     return date_time_text(row["joined_at"]), str(row["list_id"])
 
 
-def _cursor(place: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode("~".join(place).encode()).decode().rstrip("=")
+def _cursor(row: Document) -> str:
+    text = "~".join(_place(row))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str) -> tuple[str, str]:

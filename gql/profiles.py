@@ -25,7 +25,8 @@ from gql.memberships import ListMembershipConnection, lists_of
 from gql.metrics import Metric
 from gql.node import Node
 from gql.scalars import JSON
-from resolvers.db import Document, find
+from resolvers.db import Document
+from resolvers.metrics import metrics_by_key
 from resolvers.profiles import count_profiles
 
 
@@ -144,9 +145,8 @@ class Profile(Node):
         context.require("events:read")
         summaries = [profile.get("summary") or {} for profile in parents]
         keys = list(dict.fromkeys(key for summary in summaries for key in summary))
-        match = {"key": {"$in": keys}}
-        found = await find(context.db.metrics, match) if keys else []
-        metrics = {metric["key"]: metric for metric in found}
+        found = await metrics_by_key(context.db, keys) if keys else []
+        metrics = {metric["key"]: metric for metric in found if metric is not None}
         rows: list[Any] = [
             sorted(
                 (

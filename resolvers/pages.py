@@ -3,8 +3,9 @@ come or go between two pages are neither repeated nor lost."""
 
 import base64
 import binascii
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import bson
@@ -41,16 +42,22 @@ class Order:
 
 @dataclass(slots=True)
 class Page:
-    """Rows in the order asked for, a cursor each, and what lies on both sides.
+    """Rows in the order asked for, what makes a row's cursor, and what lies on both
+    sides.
 
     `scope` is whatever the reader needs to count all rows of the same question.
     """
 
-    rows: list[Document] = field(default_factory=list)
-    cursors: list[str] = field(default_factory=list)
+    rows: list[Document]
+    cursor: Callable[[Document], str]
     has_next: bool = False
     has_previous: bool = False
     scope: Any = None
+
+    @property
+    def cursors(self) -> list[str]:
+        """A cursor for each row. Making one costs more than reading most rows."""
+        return [self.cursor(row) for row in self.rows]
 
 
 def page_request(
@@ -126,7 +133,7 @@ def page_of(
         kept.reverse()
     return Page(
         rows=kept,
-        cursors=[cursor_of(row, order) for row in kept],
+        cursor=partial(cursor_of, order=order),
         has_next=page.before is not None if page.backwards else more,
         has_previous=more if page.backwards else page.after is not None,
         scope=scope,
