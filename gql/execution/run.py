@@ -117,9 +117,10 @@ class Run:
             _close(tasks)
             raise
         tasks.extend(loads.read(wanted) for loads, wanted in parents.items())
+        answers: list[Any] = []
         if len(tasks) == 1:
             answers = [await _settled(tasks[0])]
-        else:
+        elif tasks:
             answers = await asyncio.gather(*tasks, return_exceptions=True)
         self._shape_calls(calls, iter(answers))
         for waiting, noted, loads, keys in batches:
