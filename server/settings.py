@@ -36,88 +36,88 @@ class Settings(BaseSettings):
     )
 
     mongodb_uri: SecretStr | None = Field(
-       default= default=None,
+        default=None,
         validation_alias=AliasChoices("mongodb_uri", MONGODB_URI),
         description="The MongoDB to use: a replica set or sharded cluster, 6.0 or "
         "newer. Not set: the server starts a MongoDB of its own under the data folder.",
     )
     database: str = Field(
-       default= default="audience",
+        default="audience",
         pattern=r"^[A-Za-z0-9_-]{1,38}$",
         description="The name of the database in that MongoDB.",
     )
     driver: Literal["motor", "pymongo"] = Field(
-       default= default="motor",
+        default="motor",
         description="The MongoDB driver: `motor`, or `pymongo` for PyMongo's own "
         "asynchronous API.",
     )
     data: Path = Field(
-       default= default=DATA_FOLDER,
+        default=DATA_FOLDER,
         description="The data folder: the server's own MongoDB keeps its files there.",
     )
     host: str = Field(
-       default= default="127.0.0.1",
+        default="127.0.0.1",
         description="The address to listen on. `0.0.0.0`: all of this machine's.",
     )
     port: int = Field(
-       default= default=8000, ge=0, le=65535, description="The port to listen on."
+        default=8000, ge=0, le=65535, description="The port to listen on."
     )
     workers: int = Field(
-       default= default=1,
+        default=1,
         ge=1,
         le=64,
         description="How many processes answer requests; they share the port.",
     )
     base_url: str | None = Field(
-       default= default=None,
+        default=None,
         description="The address by which people reach this server, such as "
         "`https://audience.example.com`; links in messages begin with it. Not set: "
         "the address that the server listens on.",
     )
     timezone: str = Field(
-       default= default="UTC",
+        default="UTC",
         description="The account's time zone, such as `Europe/Berlin`: where a day "
         "begins and ends in conditions that count in days.",
     )
     admin_key: SecretStr | None = Field(
-       default= default=None,
+        default=None,
         min_length=16,
         description="Accepted as an API key with every scope. Not set: a first "
         "key is made, and printed once, when the database is new.",
     )
     secret: SecretStr | None = Field(
-       default= default=None,
+        default=None,
         min_length=32,
         description="Signs the links in confirmation messages. Not set: one is made "
         "and kept in the database.",
     )
     graphiql: bool = Field(
-       default= default=True,
+        default=True,
         description="Whether browsers that open `/graphql` get GraphiQL, the editor.",
     )
     origins: Words = Field(
-       default= default=("*",),
+        default=("*",),
         description="The web origins whose pages may call the API, separated by "
         "commas; `*` allows all of them. Keys travel in a header that "
         "browsers never add by themselves, and public keys have allowed origins of "
         "their own.",
     )
     trusted_proxies: Words = Field(
-       default= default=(),
+        default=(),
         description="Addresses or networks of the proxies in front of this server, "
         "separated by commas. Their `X-Forwarded-For` and `X-Forwarded-Proto` are "
         "believed; anybody else's are not.",
     )
     rate_limit_secret: str = Field(
-       default= default="60000/minute",
+        default="60000/minute",
         description="Requests allowed per secret key, counted by each worker.",
     )
     rate_limit_public: str = Field(
-       default= default="6000/minute",
+        default="6000/minute",
         description="Requests allowed per public key, counted by each worker.",
     )
     rate_limit_address: str = Field(
-       default= default="300/minute",
+        default="300/minute",
         description="Requests allowed per client address with a public key, a wrong "
         "key or none, counted by each worker.",
     )
@@ -131,7 +131,9 @@ class Settings(BaseSettings):
         description="The mail server that sends messages. Not set: messages are "
         "printed, for trying.",
     )
-    smtp_port: int = Field(default=587, ge=1, le=65535, description="The mail server's port.")
+    smtp_port: int = Field(
+        default=587, ge=1, le=65535, description="The mail server's port."
+    )
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         default="starttls",
         description="How the connection to the mail server is protected: `starttls`, "
@@ -139,7 +141,8 @@ class Settings(BaseSettings):
         "machine).",
     )
     smtp_user: str | None = Field(
-        default=None, description="The user name at the mail server, where it wants one."
+        default=None,
+        description="The user name at the mail server, where it wants one.",
     )
     smtp_password: SecretStr | None = Field(
         default=None, description="The password at the mail server."
@@ -150,21 +153,21 @@ class Settings(BaseSettings):
         "The name stands in the messages too.",
     )
     body_limit: int = Field(
-       default= default=10_000_000,
+        default=10_000_000,
         ge=1_000,
         description="The largest request body, in bytes.",
     )
     metrics: Literal["loopback", "open", "off"] = Field(
-       default= default="loopback",
+        default="loopback",
         description="Who may read `/metrics`: `loopback` (this machine alone), `open` "
         "(everybody who reaches the port) or `off`.",
     )
     log: Literal["console", "json"] = Field(
-       default= default="console",
+        default="console",
         description="How log lines look: for people, or one JSON object each.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-       default= default="info", description="The least serious log lines that are written."
+        default="info", description="The least serious log lines that are written."
     )
 
     @field_validator("origins", "trusted_proxies", mode="before")
