@@ -222,7 +222,7 @@ _KNOWN = _table(
         "email": "email|email address|e-mail address|mail|mail address|contact email|"
         "customer email|subscriber|subscriber email|primary email",
         "phoneNumber": "phone number|phone|mobile|mobile phone|mobile number|"
-        "cell|cell phone|telephone|tel|sms phone number|default address phone|"
+        "cell|cell phone|telephone|tel|sms phone number|"
         "contact phone|sms",
         "externalId": "external id|customer id|user id|contact id|member id|"
         "client id|external_id|customer number|crm id",

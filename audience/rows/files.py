@@ -20,6 +20,7 @@ Source = Callable[[], Iterable[bytes]]
 DELIMITERS = (",", ";", "\t", "|")
 
 _PATH = ("file",)
+_PIECE = 65_536
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -242,7 +243,7 @@ def _lines(source: Source, codec: str, encoding: Encoding) -> Iterator[str]:
     rest, number = "", 1
     lone_returns: bool | None = None
     size = 0
-    for piece in chain(source(), (b"",)):
+    for piece in chain(_larger(source()), (b"",)):
         size += len(piece)
         if size > limits.FILE_BYTES:
             raise TooLarge(
@@ -278,6 +279,18 @@ def _lines(source: Source, codec: str, encoding: Encoding) -> Iterator[str]:
             )
     if rest:
         yield rest
+
+
+def _larger(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of a sensible size."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        if len(held) >= _PIECE:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
 
 
 def _spelled(encoding: Encoding) -> str:
