@@ -1,5 +1,6 @@
 """Sign-up forms: what they ask for, where they are found, and how they do."""
 
+import io
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -231,12 +232,7 @@ class Form(Node):
     @batch(description="A QR code of the page's address, as SVG.")
     @staticmethod
     async def qr_code(parents: list[Document], context: Context) -> list[str]:
-        return [
-            segno.make(_url(context, each), error="m").svg_inline(
-                scale=8, title=each["name"], dark="#000", light="#fff"
-            )
-            for each in parents
-        ]
+        return [_qr_code(_url(context, each), each["name"]) for each in parents]
 
     @batch(
         description="How often it was shown and sent, by day in the account's time "
@@ -287,6 +283,22 @@ class FormConnection(Connection):
 
 def _url(context: Context, form: Document) -> str:
     return f"{context.address}/f/{form['short']}"
+
+
+def _qr_code(url: str, title: str) -> str:
+    drawn = io.BytesIO()
+    code = segno.make(url, error="m")
+    code.save(
+        drawn,
+        kind="svg",
+        scale=8,
+        xmldecl=False,
+        title=title,
+        dark="#000",
+        light="#fff",
+        nl=False,
+    )
+    return drawn.getvalue().decode()
 
 
 def _statistics(found: Statistics) -> Document:

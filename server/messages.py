@@ -20,6 +20,10 @@ CONFIRMATION = "confirmation"
 PREFERENCES = "preferences"
 
 
+# Long addresses in headers stay whole: mail programs take them as they stand.
+_HEADER_LENGTH = 998
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who messages come from, and where their links lead."""
@@ -33,6 +37,13 @@ class Sender:
         """The name in `mail_from`, or its address without one."""
         name, address = parseaddr(self.mail_from)
         return name or address
+
+
+def envelope_of(message: EmailMessage) -> tuple[str, str, bytes]:
+    """The sender's and the recipient's bare addresses, and the whole message."""
+    policy = message.policy.clone(max_line_length=_HEADER_LENGTH)
+    (sender,), (recipient,) = message["From"].addresses, message["To"].addresses
+    return sender.addr_spec, recipient.addr_spec, message.as_bytes(policy=policy)
 
 
 def mail_of(

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from audience.errors import AudienceError
 from resolvers.db import Database, Document
 from resolvers.outbox import drop_message, postpone_message, take_message
-from server.messages import Sender, mail_of
+from server.messages import Sender, envelope_of, mail_of
 from server.settings import Settings
 
 LOOK_SECONDS = 5.0
@@ -86,7 +86,10 @@ class Postman:
         kind = message["kind"]
         try:
             mail = mail_of(kind, message["to"], message["content"], self.sender, now)
-            await smtp.send_message(mail)
+            sender, recipient, whole = envelope_of(mail)
+            # Only an address that needs it asks the mail server for more.
+            options = [] if recipient.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+            await smtp.sendmail(sender, recipient, whole, mail_options=options)
         except (ValueError, AudienceError) as error:
             _log.warning("message cannot be written", kind=kind, reason=str(error))
         except (SMTPRecipientsRefused, SMTPResponseException) as error:

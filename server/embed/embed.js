@@ -13,8 +13,6 @@
 :host { all: initial; display: block; --c: #fff; --i: #16181d; --s: #565b66; --l: #8b909c; --e: #b3261e;
   --a: var(--audience-accent, #1d4ed8); --o: var(--audience-on-accent, #fff); }
 :host([data-over]) { display: contents; }
-@media (prefers-color-scheme: dark) { :host(:not([data-theme=light])) { --c: #1b1e24; --i: #eef0f4; --s: #b3b8c2;
-  --l: #7b818d; --e: #ffb4ab; --a: var(--audience-accent-dark, #8fb4ff); --o: var(--audience-on-accent-dark, #0b1530); } }
 :host([data-theme=dark]) { --c: #1b1e24; --i: #eef0f4; --s: #b3b8c2; --l: #7b818d; --e: #ffb4ab;
   --a: var(--audience-accent-dark, #8fb4ff); --o: var(--audience-on-accent-dark, #0b1530); }
 *, ::before, ::after { box-sizing: border-box; }
@@ -30,8 +28,8 @@
   max-height: calc(100dvh - 32px); overflow: auto; }
 .popup, .flyout { box-shadow: 0 2px 8px rgb(0 0 0 / .16), 0 16px 48px rgb(0 0 0 / .28); }
 .popup::backdrop { background: rgb(10 12 16 / .6); }
-h2 { font-size: 22px; line-height: 1.25; font-weight: 700; margin: 0 0 8px; text-wrap: balance; outline: 0; }
-.over h2 { padding-inline-end: 36px; }
+.title { font-size: 22px; line-height: 1.25; font-weight: 700; margin: 0 0 8px; text-wrap: balance; outline: 0; }
+.over .title { padding-inline-end: 36px; }
 p { margin: 0 0 16px; }
 .lines { white-space: pre-line; }
 .soft { color: var(--s); font-size: 14px; }
@@ -55,13 +53,11 @@ option { color: var(--i); background: var(--c); }
   border-radius: 8px; background: none; color: var(--s); font: 26px/1 system-ui, sans-serif; cursor: pointer; }
 .close:hover { color: var(--i); }
 :focus-visible { outline: 3px solid var(--a); outline-offset: 2px; }
-h2:focus-visible, .thanks:focus-visible { outline: 0; }
+.title:focus-visible, .thanks:focus-visible { outline: 0; }
 .thanks { margin: 0; font-size: 17px; }
 .trap { position: absolute; left: -9999px; width: 1px; height: 1px; overflow: hidden; }
 @media (max-width: 480px) { .card { padding: 22px 18px; }
   .flyout { inset: auto 8px 8px 8px; width: auto; } }
-@media (prefers-color-scheme: dark) { :host(:not([data-theme=light])) input,
-  :host(:not([data-theme=light])) select { color-scheme: dark; } }
 :host([data-theme=dark]) :is(input, select) { color-scheme: dark; }
 @media (prefers-reduced-motion: no-preference) {
   .popup, .flyout { animation: in .22s ease-out; }
@@ -163,13 +159,11 @@ h2:focus-visible, .thanks:focus-visible { outline: 0; }
 
   function show(script, form, at, isOver) {
     const host = make("div", { "data-audience-form": form.id });
-    const theme = script.dataset.theme;
-    if (theme) host.dataset.theme = theme;
     if (isOver) host.dataset.over = "";
     const root = host.attachShadow({ mode: "open" });
     dress(root);
 
-    const title = make("h2", { id: "title", tabindex: "-1" }, form.title);
+    const title = make(script.dataset.into ? "h1" : "h2", { class: "title", id: "title", tabindex: "-1" }, form.title);
     const content = make("div", {}, form.body && make("p", { class: "lines" }, form.body));
     const isModal = isOver && form.kind !== "FLYOUT";
     const look = !isOver ? "inline" : form.kind === "FLYOUT" ? "flyout" : form.kind === "POPUP" ? "popup" : "full";
@@ -204,6 +198,7 @@ h2:focus-visible, .thanks:focus-visible { outline: 0; }
     }
     root.append(card);
     place(script, host, isOver);
+    host.dataset.theme = script.dataset.theme || theme(host.parentElement);
     if (isModal) {
       card.showModal();
       title.focus();
@@ -227,6 +222,17 @@ h2:focus-visible, .thanks:focus-visible { outline: 0; }
     } catch {
       root.append(make("style", {}, STYLE)); // Browsers from before 2023.
     }
+  }
+
+  // Light or dark like the page around it: many pages have one look only.
+  function theme(element) {
+    for (let each = element; each; each = each.parentElement) {
+      const [red, green, blue, alpha = 1] = (getComputedStyle(each).backgroundColor.match(/[\d.]+/g) || []).map(Number);
+      if (alpha > 0.5 && red !== undefined) return red * 0.3 + green * 0.59 + blue * 0.11 < 110 ? "dark" : "light";
+    }
+    const scheme = getComputedStyle(document.documentElement).colorScheme;
+    const isDark = scheme.includes("dark") && (!scheme.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches);
+    return isDark ? "dark" : "light";
   }
 
   function isOutside(event, card) {
@@ -257,7 +263,7 @@ h2:focus-visible, .thanks:focus-visible { outline: 0; }
     const choice = make("fieldset", { "aria-describedby": "channels-error" },
       make("legend", {}, "How may we write to you?"),
       ...boxes.map(({ label }) => label),
-      make("p", { class: "error", id: "channels-error", hidden: "" }));
+      make("p", { class: "error", id: "channels-error", role: "alert", hidden: "" }));
     const element = make("form", { novalidate: "" },
       make("div", { class: "trap", "aria-hidden": "true" }, make("label", {}, "Leave this empty", trap)),
       ...form.fields.map((field) => row(field, inputs)),
@@ -371,17 +377,20 @@ h2:focus-visible, .thanks:focus-visible { outline: 0; }
       const line = choice.querySelector(".error");
       line.hidden = true;
       let first;
+      let isMarked = false;
       const loose = [];
       for (const { path, message } of errors) {
         const input = path[0] === "values" && inputs.get(path[1]);
-        if (input) mark(path[1], input, message);
-        else if (path[0] === "channels" && boxes.length) {
+        if (input) {
+          mark(path[1], input, message);
+          isMarked = true;
+        } else if (path[0] === "channels" && boxes.length) {
           line.textContent = message;
           line.hidden = false;
         } else loose.push(message);
         first = first || input || (path[0] === "channels" && boxes.length && boxes[0].input);
       }
-      alert.textContent = loose.join(" ") || (errors.length ? "Please look at what is marked." : "");
+      alert.textContent = loose.join(" ") || (isMarked ? "Please look at what is marked." : "");
       if (first) first.focus();
     }
 
