@@ -5,7 +5,7 @@ ask a database are made of it elsewhere.
 """
 
 from audience.plan.dependencies import Dependencies, dependencies_of
-from audience.plan.planning import References, plan
+from audience.plan.planning import References, measured, plan
 from audience.plan.tree import Node
 
-__all__ = ["Dependencies", "Node", "References", "dependencies_of", "plan"]
+__all__ = ["Dependencies", "Node", "References", "dependencies_of", "measured", "plan"]

@@ -65,6 +65,19 @@ def plan(
     return _Planning(moment, zone, references).definition(definition)
 
 
+def measured(
+    condition: EventCondition, *, now: datetime, zone: tzinfo, references: References
+) -> EventFact | None:
+    """What the condition measures, whatever it is compared with; None where there are
+    no such events."""
+    metric = references.metrics.get(condition.metric)
+    moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    planning = _Planning(moment, zone, references)
+    if metric is None:
+        return None
+    return planning.event_fact(condition, metric, (Range(),))
+
+
 @dataclass(frozen=True, slots=True)
 class _Planning:
     now: datetime

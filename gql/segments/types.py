@@ -189,6 +189,17 @@ class SegmentPreview:
             answers.append(connection(found, Count(_count_members, None, found.scope)))
         return answers
 
+    @batch(
+        description="How it is answered: the `strategy`, and for each condition its "
+        "words and its `source`, PROFILE (which keeps a summary of the events) or "
+        "EVENTS.",
+        key=_itself,
+    )
+    @staticmethod
+    async def explain(parents: list[Document], context: Context) -> list[JSON]:
+        found: list[Any] = [await _preview(row).explain(context.db) for row in parents]
+        return found
+
     pipeline: list[JSON] = plain(
         "preview",
         read=lambda preview: preview.pipeline,

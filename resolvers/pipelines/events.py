@@ -61,6 +61,15 @@ def event_filter(fact: EventFact) -> Document:
 
 def event_stages(fact: EventFact) -> list[Document]:
     """Stages on the events: the profiles of which the fact holds, as `_id`."""
+    if fact.measure is Measure.COUNT and fact.ranges == ANY_NUMBER:
+        return [{"$match": event_filter(fact)}, {"$group": {"_id": "$profile_id"}}]
+    having = _either([{"m": range_operators(each)} for each in fact.ranges])
+    return [*measure_stages(fact), {"$match": having}]
+
+
+def measure_stages(fact: EventFact) -> list[Document]:
+    """Stages on the events: the measure `m` of each profile `_id` that has such
+    events."""
     match = event_filter(fact)
     measured = _measured(fact)
     groups: list[Document] = [{"$group": {"_id": "$profile_id", "m": measured}}]
@@ -73,10 +82,7 @@ def event_stages(fact: EventFact) -> list[Document]:
             {"$group": {"_id": value}},
             {"$group": {"_id": "$_id.p", "m": {"$sum": 1}}},
         ]
-    if fact.measure is Measure.COUNT and fact.ranges == ANY_NUMBER:
-        return [{"$match": match}, {"$group": {"_id": "$profile_id"}}]
-    having = _either([{"m": range_operators(each)} for each in fact.ranges])
-    return [{"$match": match}, *groups, {"$match": having}]
+    return [{"$match": match}, *groups]
 
 
 def _measured(fact: EventFact) -> Document:

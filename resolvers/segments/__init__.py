@@ -1,5 +1,6 @@
 """Segments: the stored ones, and who is in them."""
 
+from resolvers.segments.explanations import Explanation, explain_profiles
 from resolvers.segments.questions import (
     Preview,
     count_members,
@@ -22,6 +23,7 @@ from resolvers.segments.records import (
 from resolvers.segments.references import check_references, references_of
 
 __all__ = [
+    "Explanation",
     "Preview",
     "check_references",
     "count_members",
@@ -29,6 +31,7 @@ __all__ = [
     "create_segment",
     "delete_segment",
     "dependants",
+    "explain_profiles",
     "extended_json",
     "filter_stages",
     "preview",

@@ -9,8 +9,10 @@ from typing import Any
 from bson import json_util
 
 from audience.conditions import Definition, parse
+from audience.conditions.tree import Condition, Group
 from audience.consent import Channel, Status
-from audience.plan import plan
+from audience.plan import References, plan
+from audience.words import words_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
 from resolvers.pages import (
@@ -22,7 +24,7 @@ from resolvers.pages import (
     sort_of,
 )
 from resolvers.pipelines import Question, Strategy, question
-from resolvers.segments.references import check_references, references_of
+from resolvers.segments.references import check_references, names_in, references_of
 
 BY_ID = Order("_id")
 FEW = 2_000  # candidates whose events are looked up one by one
@@ -33,6 +35,8 @@ class Preview:
     """A definition as a question that is ready to be asked."""
 
     asked: Question
+    definition: Definition
+    sources: tuple[tuple[str, ...], ...]
 
     async def count(self, db: Database) -> int:
         """How many people there are."""
@@ -47,6 +51,21 @@ class Preview:
     async def reachable(self, db: Database) -> dict[Channel, int]:
         """How many of them can receive marketing on each channel."""
         return await _reachable(db, self.asked)
+
+    async def explain(self, db: Database) -> Document:
+        """The way that was chosen, and each condition in words, with what tells it:
+        PROFILE (the summary of the events included) or EVENTS."""
+        names = await names_in(db, self.definition)
+        groups = [
+            {
+                "conditions": [
+                    {"condition": words_of(condition, names), "source": source}
+                    for condition, source in zip(group.any_of, sources, strict=True)
+                ]
+            }
+            for group, sources in zip(self.definition.groups, self.sources, strict=True)
+        ]
+        return {"strategy": self.asked.strategy.value, "groups": groups}
 
     @property
     def pipeline(self) -> list[Any]:
@@ -64,8 +83,13 @@ async def preview(
     """The definition, checked; AudienceError with each reference to something that
     does not exist."""
     await check_references(db, definition, path)
-    (asked,) = await _questions(db, [definition], now, zone)
-    return Preview(asked)
+    references = await references_of(db, definition)
+    (asked,) = await _questions(db, [definition], now, zone, references)
+    sources = tuple(
+        tuple(_source(condition, now, zone, references) for condition in group.any_of)
+        for group in definition.groups
+    )
+    return Preview(asked, definition, sources)
 
 
 async def filter_stages(
@@ -88,7 +112,8 @@ async def segment_questions(
 ) -> list[Question]:
     """The stored segments as questions, one each."""
     definitions = [parse(segment["definition"]) for segment in segments]
-    return await _questions(db, definitions, now, zone)
+    references = await references_of(db, *definitions)
+    return await _questions(db, definitions, now, zone, references)
 
 
 async def segment_members(
@@ -108,6 +133,14 @@ async def segment_sizes(
 ) -> list[int]:
     """The number of members of each segment, all in one command."""
     return await count_members(db, await segment_questions(db, segments, now, zone))
+
+
+def _source(
+    condition: Condition, now: datetime, zone: tzinfo, references: References
+) -> str:
+    alone = Definition((Group((condition,)),))
+    node = plan(alone, now=now, zone=zone, references=references)
+    return "EVENTS" if question(node).match is None else "PROFILE"
 
 
 async def count_members(db: Database, questions: Sequence[Question]) -> list[int]:
@@ -135,10 +168,10 @@ async def _questions(
     definitions: Sequence[Definition],
     now: datetime,
     zone: tzinfo,
+    references: References,
 ) -> list[Question]:
     """Each definition as a question, in the way that suits it: where the profiles
     alone leave few candidates, the events of those are looked up."""
-    references = await references_of(db, *definitions)
     nodes = [
         plan(each, now=now, zone=zone, references=references) for each in definitions
     ]

@@ -113,6 +113,30 @@ async def referred_segments(
     return found
 
 
+async def names_in(db: Database, definition: Definition) -> dict[str, str]:
+    """The names of the lists, segments and metrics that the definition refers to by
+    their ids, by those ids."""
+    lists = {
+        condition.list_id
+        for _, condition in conditions_of(definition)
+        if isinstance(condition, ListCondition)
+    }
+    metrics = {ref.id for _, ref in metrics_of(definition) if ref.id is not None}
+    wanted = (
+        (db.lists, lists, "lst_"),
+        (db.segments, segment_ids_of(definition), "seg_"),
+        (db.metrics, metrics, "met_"),
+    )
+    names: dict[str, str] = {}
+    for collection, refs, prefix in wanted:
+        if refs:
+            ids = {read_id(ref, prefix): ref for ref in refs}
+            match = {"_id": {"$in": list(ids)}}
+            for row in await find(collection, match, {"name": 1}):
+                names[ids[row["_id"]]] = row["name"]
+    return names
+
+
 def segment_ids_of(definition: Definition) -> set[str]:
     """The segments that the definition itself names."""
     return {

@@ -146,6 +146,38 @@ async def test_a_preview_counts_shows_and_explains_itself(
     }
 
 
+async def test_a_preview_says_how_it_is_answered(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    definition = orders({"atLeast": 1}, 30)
+    event = orders({"greaterThan": 5})["groups"][0]["anyOf"][0]["event"]
+    definition["groups"][0]["anyOf"].append({"event": {**event, "measure": "MAX"}})
+
+    data = await graphql(
+        """
+        query Explain($definition: SegmentDefinitionInput!) {
+          segmentPreview(definition: $definition) { explain }
+        }
+        """,
+        definition=definition,
+    )
+
+    often = "Placed Order at least 1 time in the last 30 days"
+    most = "Placed Order: the largest of value is more than 5"
+    assert data["segmentPreview"]["explain"] == {
+        "strategy": "FLAGS",
+        "groups": [
+            {
+                "conditions": [
+                    {"condition": often, "source": "PROFILE"},
+                    {"condition": most, "source": "EVENTS"},
+                ]
+            }
+        ],
+    }
+
+
 async def test_reachable_counts_those_who_agreed(
     graphql: GraphQL, db: Database
 ) -> None:

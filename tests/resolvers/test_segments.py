@@ -17,6 +17,7 @@ from resolvers.pipelines.samples import sample_number
 from resolvers.segments import (
     create_segment,
     delete_segment,
+    explain_profiles,
     filter_stages,
     preview,
     segment_members,
@@ -233,3 +234,51 @@ async def test_what_a_segment_refers_to_changes_with_it(db: Database) -> None:
 
     assert (changed["refers_to"], changed["version"]) == ([], 2)
     assert await delete_segment(db, inner["_id"]) == inner["_id"]
+
+
+async def test_why_someone_is_in_a_segment_or_not(db: Database) -> None:
+    ids = await people(db, 4)
+    club = {"_id": ObjectId(), "name": "Club", "name_key": "club", "opt_in": "SINGLE"}
+    await db.lists.insert_one(club | {"created_at": NOW, "updated_at": NOW})
+    total = {"metric": {"name": "Order"}, "compare": {"atLeast": 3}, "measure": "SUM"}
+    steps = [{"metric": {"name": "Order"}}, {"metric": {"name": "Order"}}]
+    definition = {
+        "groups": [
+            {"anyOf": [{"event": total}, NAMED]},
+            {
+                "anyOf": [
+                    {"list": {"listId": f"lst_{club['_id']}", "isMember": False}},
+                    {"sequence": {"steps": steps}},
+                ]
+            },
+        ]
+    }
+    # Sums come from the summary, which the people of this test do not have.
+    total["where"] = [{"path": "value", "is": {"exists": True}}]
+    segment = await create_segment(db, "Why", definition, now=NOW)
+    rows = [row async for row in db.profiles.find(sort=[("_id", 1)])]
+
+    explained = await explain_profiles(db, segment, rows, NOW)
+
+    assert [it.matches for it in explained] == [False, True, False, True]
+    (sums, named), (listed, sequence) = explained[3].groups
+    (event,) = sums.events
+    assert event["profile_id"] == ids[3]
+    assert (sums.matches, sums.words, sums.actual, sums.expected) == (
+        True,
+        "Order: the sum of value is at least 3 where value has a value",
+        3,
+        3.0,
+    )
+    assert (named.matches, named.actual, named.expected) == (
+        True,
+        "Ada",
+        {"exists": True},
+    )
+    assert (listed.matches, listed.words) == (True, "Not in the list “Club”")
+    assert (sequence.matches, sequence.words) == (False, "Did Order, then Order")
+    (sums, named), _ = explained[0].groups
+    assert [(it.matches, it.actual) for it in (sums, named)] == [
+        (False, 0),
+        (False, None),
+    ]
