@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pymongo.errors import OperationFailure
+
 from audience.errors import AudienceError
 from audience.lists import OptIn, name_key
 from bench.load import BenchFailed
@@ -44,7 +46,12 @@ async def filled(
     are there from an earlier run."""
     db = connect(uri, name)
     try:
-        await prepare(db)
+        try:
+            await prepare(db)
+        except OperationFailure:
+            # Kept from before an index was defined anew: loaded again.
+            await db.client.drop_database(name)
+            await prepare(db)
         await load(
             db,
             households=households,
@@ -80,7 +87,7 @@ async def find_facts(db: Database) -> Facts:
 
 async def forget_sign_ups(db: Database) -> None:
     """Removes those whom the sign-up scenario has made."""
-    theirs = {"email": {"$type": "string", "$regex": f"@{SIGN_UP_DOMAIN}$"}}
+    theirs = {"email": {"$regex": f"@{SIGN_UP_DOMAIN}$"}}
     ids = [row["_id"] for row in await find(db.profiles, theirs, {"_id": 1})]
     for start in range(0, len(ids), 10_000):
         part = ids[start : start + 10_000]

@@ -210,8 +210,7 @@ async def flat(db: Database, variables: Document) -> Document:
 
 async def lookup(db: Database, variables: Document) -> Document:
     names = ("email", "first_name", "last_name", "external_id", "last_event_at")
-    # Said as the partial index needs it.
-    match = {"email": {"$type": "string", "$in": [variables["email"]]}}
+    match = {"email": variables["email"]}
     rows = await find(db.profiles, match, dict.fromkeys(names, 1), limit=1)
     profile = rows[0]
     return {

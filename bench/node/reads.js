@@ -35,7 +35,7 @@ export async function profileBy(db, by) {
   const match =
     by.id !== undefined
       ? { _id: stored(by.id, "prf") }
-      : { email: { $type: "string", $in: [by.email.trim().toLowerCase()] } };
+      : { email: by.email.trim().toLowerCase() };
   const row = await db.profiles.findOne(match, { projection: PROFILE_FIELDS });
   return row && profile(row);
 }

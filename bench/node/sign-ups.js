@@ -26,7 +26,7 @@ export async function subscribe(db, input) {
 }
 
 async function personOf(db, email, now) {
-  const match = { email: { $type: "string", $in: [email] } };
+  const match = { email };
   const known = await db.profiles.findOne(match, { projection: { _id: 1 } });
   if (known) return known;
   const local = email.split("@")[0];

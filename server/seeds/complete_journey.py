@@ -207,7 +207,7 @@ async def _profiles(
     """The households' profiles, made where they are new; those that are there already
     are left as they are."""
     ids = [external_id(row["household"]) for row in rows]
-    known = await find(db.profiles, {"external_id": {"$type": "string", "$in": ids}})
+    known = await find(db.profiles, {"external_id": {"$in": ids}})
     profiles = {profile["external_id"]: profile for profile in known}
     new = [change_of(row) for row in rows]
     new = [change for change in new if change.identity.external_id not in profiles]
