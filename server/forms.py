@@ -230,7 +230,7 @@ def _answer(body: bytes) -> Answer:
 def _channels(names: list[Any]) -> list[Channel]:
     found: list[Channel] = []
     for place, name in enumerate(names):
-        if name not in set(Channel):
+        if name not in list(Channel):
             raise InvalidInput(
                 f"{name!r:.40} is not a channel: {', '.join(Channel)} are.",
                 ("channels", str(place)),

@@ -130,7 +130,9 @@ def _recipient(to: str) -> Address:
         valid = validate_email(to, check_deliverability=False)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None
-    return Address(addr_spec=valid.ascii_email or valid.normalized)
+    if valid.ascii_email:
+        return Address(addr_spec=valid.ascii_email)
+    return Address(username=valid.local_part, domain=valid.ascii_domain)
 
 
 def _line(text: str) -> str:

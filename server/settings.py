@@ -2,7 +2,7 @@
 `docs/settings.md` is made of these descriptions."""
 
 import zoneinfo
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -222,8 +222,8 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _sender(cls, value: str) -> str:
-        _, address = parseaddr(value)
-        if "@" not in address or not value.isprintable():
+        addresses = [address for _, address in getaddresses([value])]
+        if [each.count("@") for each in addresses] != [1] or not value.isprintable():
             raise ValueError(
                 f"{value!r:.100} is not a sender such as Ada's Shop <news@example.com>"
             )

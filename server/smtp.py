@@ -9,6 +9,7 @@ import structlog
 from aiosmtplib import (
     SMTP,
     SMTPException,
+    SMTPNotSupported,
     SMTPRecipientsRefused,
     SMTPResponseException,
     SMTPSenderRefused,
@@ -90,7 +91,7 @@ class Postman:
             # Only an address that needs it asks the mail server for more.
             options = [] if recipient.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
             await smtp.sendmail(sender, recipient, whole, mail_options=options)
-        except (ValueError, AudienceError) as error:
+        except (ValueError, AudienceError, SMTPNotSupported) as error:
             _log.warning("message cannot be written", kind=kind, reason=str(error))
         except (SMTPRecipientsRefused, SMTPResponseException) as error:
             codes = _codes(error)
