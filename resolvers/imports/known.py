@@ -51,7 +51,8 @@ async def change_known(
         found.append((person, profile))
     recorded = set[tuple[ObjectId, str]]()
     if is_replay and job.consent:
-        recorded = await _recorded_before(db, list(profiles), now)
+        others = [each for each in profiles if job.row_of(each) is None]
+        recorded = await _recorded_before(db, others, now)
     changes: list[ConsentChange] = []
     for person, profile in found:
         changes += _lawful(job, person, profile, counts, recorded)
@@ -59,7 +60,8 @@ async def change_known(
         members = [(profile_id, now) for profile_id in profiles]
         for profile in profiles.values():
             known = membership_in(profile, job.list_id)
-            if known is None or (is_replay and known["joined_at"] == now):
+            is_again = is_replay and job.row_of(profile["_id"]) is None
+            if known is None or (is_again and known["joined_at"] == now):
                 add(counts, "joined", 1)
         await join_list_many(db, job.list_id, members, MembershipSource.IMPORT, now=now)
     for done in await change_consents(db, changes, now):
