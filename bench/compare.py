@@ -15,7 +15,7 @@ from bench.load import BenchFailed, Round, run_round
 from bench.scenarios import NUMBER, Facts, Scenario
 from bench.sides import SIDES, Running, Side, running
 
-WARM_UP_SECONDS = 2.0
+WARM_UP_SECONDS = 5.0  # V8 needs some thousand requests to be at its best
 
 
 def compare(
