@@ -14,6 +14,7 @@ import typer
 
 from bench.compare import compare, show, table
 from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
+from bench.imports import measure_imports
 from bench.journey_segments import compare_segments
 from bench.load import BenchFailed, check_wrk
 from bench.profile import profile as run_profile
@@ -116,6 +117,16 @@ def journey_segments(
     """Count six segments over the whole data set, and the same in its files."""
     with alone(), kept_mongod() as kept:
         asyncio.run(compare_segments(kept.uri, households))
+
+
+@cli.command()
+def imports(
+    rows: Annotated[int, typer.Option(min=1, help="People in the file.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    """Import a CSV file of new people into a list: rows per second, and memory."""
+    with alone(), kept_mongod() as kept:
+        asyncio.run(measure_imports(kept.uri, kept.mongod, rows, rounds))
 
 
 def install_node_peers() -> None:
