@@ -29,6 +29,7 @@ from graphql import (
 )
 from strawberry.extensions import AddValidationRules
 
+from audience.conditions.limits import CONDITIONS
 from resolvers.pages import DEFAULT_PAGE, MAXIMUM_PAGE
 
 MAX_TOKENS = 10_000
@@ -202,6 +203,9 @@ class _Counting:
         if definition is None:
             return 0
         inner = get_named_type(definition.type)
+        if inner.name == "SegmentDefinition":
+            # However deep it is read, it holds no more than it may.
+            return CONDITIONS
         if "first" in definition.args:
             return self._size(field) * self.nodes(field.selection_set, inner)
         below = self.nodes(field.selection_set, inner)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -25,6 +25,7 @@ from gql.memberships import ListMembershipConnection, lists_of
 from gql.metrics import Metric
 from gql.node import Node
 from gql.scalars import JSON
+from gql.segments.explanations import SegmentExplanation, explanations_of
 from resolvers.db import Document
 from resolvers.metrics import metrics_by_key
 from resolvers.profiles import count_profiles
@@ -160,6 +161,23 @@ class Profile(Node):
             for summary in summaries
         ]
         return rows
+
+
+    @batch(
+        description="Why this person is in a segment, or not: each condition in words, "
+        "with what was found and what was wanted. Needs the scopes segments:read and "
+        "events:read."
+    )
+    @staticmethod
+    async def explain_segment(
+        parents: list[Document],
+        context: Context,
+        segment_id: Annotated[
+            strawberry.ID, strawberry.argument(description="The segment's id, seg_...")
+        ],
+    ) -> list[SegmentExplanation]:
+        context.require("events:read")
+        return await explanations_of(parents, context, segment_id)
 
 
 @strawberry.type(description="A profile on a page.")

@@ -63,6 +63,7 @@ class Database:
     import_blocks: Collection
     seeds: Collection
     leases: Collection
+    secrets: Collection
     migrations: Collection
 
 

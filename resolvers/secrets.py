@@ -12,7 +12,7 @@ SIGNING = "signing"
 
 async def signing_secret(db: Database) -> str:
     """The secret of this database; made on the first call."""
-    kept = await db.client.get_database(db.name)["secrets"].find_one_and_update(
+    kept = await db.secrets.find_one_and_update(
         {"_id": SIGNING},
         {"$setOnInsert": {"value": secrets.token_urlsafe(48)}},
         upsert=True,

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from resolvers.collections import INDEXES, prepare
+from resolvers.collections import prepare
 from resolvers.db import COLLECTIONS, Database, Driver, close, connect
 from server.mongod import running_mongod
 
@@ -46,7 +46,5 @@ async def _prepared(mongodb_uri: str, anyio_backend: str) -> AsyncIterator[Datab
 async def db(_prepared: Database) -> Database:
     """An empty database with its indexes; one client on the session's loop."""
     for name in COLLECTIONS:
-        if name not in INDEXES and name != "seeds":
-            continue
         await getattr(_prepared, name).delete_many({})
     return _prepared

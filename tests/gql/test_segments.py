@@ -558,11 +558,82 @@ def as_input(shown: Any) -> Any:
     return kept
 
 
-async def test_a_definition_that_is_read_can_be_sent_back(
-    graphql: GraphQL, db: Database, monkeypatch: pytest.MonkeyPatch
+EXPLAIN = """
+query ($id: ID!, $segment: ID!) {
+  profile(by: { id: $id }) {
+    explainSegment(segmentId: $segment) {
+      matches
+      groups {
+        matches
+        conditions {
+          matches
+          condition
+          actual
+          expected
+          events { timestamp metric { name } profile { email } }
+        }
+      }
+    }
+  }
+}
+"""
+
+
+async def test_a_profile_tells_why_it_is_in_a_segment(
+    graphql: GraphQL, db: Database
 ) -> None:
-    # Every field of every kind of condition, which nobody asks for at once.
-    monkeypatch.setattr("gql.limits.MAX_NODES", 10**12)
+    people = await shop(db)
+    made = await created(graphql, "Often", orders({"atLeast": 2}, 90))
+
+    async def explained(name: str) -> Any:
+        ids = {"id": f"prf_{people[name]}", "segment": made["id"]}
+        return (await graphql(EXPLAIN, **ids))["profile"]["explainSegment"]
+
+    condition = {
+        "condition": "Placed Order at least 2 times in the last 90 days",
+        "expected": 2,
+    }
+    seen = [
+        {
+            "timestamp": at,
+            "metric": {"name": "Placed Order"},
+            "profile": {"email": "ada@example.org"},
+        }
+        for at in ("2026-03-01T12:00:00.000Z", "2026-02-26T12:00:00.000Z")
+    ]
+    ada = condition | {"matches": True, "actual": 2, "events": seen}
+    ben = condition | {"matches": False, "actual": 0, "events": []}
+    assert await explained("ada") == {
+        "matches": True,
+        "groups": [{"matches": True, "conditions": [ada]}],
+    }
+    assert await explained("ben") == {
+        "matches": False,
+        "groups": [{"matches": False, "conditions": [ben]}],
+    }
+
+
+async def test_a_segment_that_is_not_there_explains_nothing(
+    api: Api, db: Database
+) -> None:
+    people = await shop(db)
+
+    refusals = await api.refusals(
+        EXPLAIN, id=f"prf_{people['ada']}", segment="seg_5f0000000000000000000009"
+    )
+
+    assert refusals == [
+        {
+            "message": "There is no such segment.",
+            "code": "NOT_FOUND",
+            "path": ["segmentId"],
+        }
+    ]
+
+
+async def test_a_definition_that_is_read_can_be_sent_back(
+    graphql: GraphQL, db: Database
+) -> None:
     await shop(db)
     await db.lists.insert_one(
         {
