@@ -227,12 +227,21 @@ option { color: var(--i); background: var(--c); }
   // Light or dark like the page around it: many pages have one look only.
   function theme(element) {
     for (let each = element; each; each = each.parentElement) {
-      const [red, green, blue, alpha = 1] = (getComputedStyle(each).backgroundColor.match(/[\d.]+/g) || []).map(Number);
-      if (alpha > 0.5 && red !== undefined) return red * 0.3 + green * 0.59 + blue * 0.11 < 110 ? "dark" : "light";
+      const { light, alpha } = colour(getComputedStyle(each).backgroundColor);
+      if (alpha > 0.5) return light < 110 ? "dark" : "light";
     }
-    const scheme = getComputedStyle(document.documentElement).colorScheme;
-    const isDark = scheme.includes("dark") && (!scheme.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches);
-    return isDark ? "dark" : "light";
+    // Nothing painted: then the browser's own canvas, whose text tells.
+    const probe = make("span", {});
+    probe.style.color = "CanvasText";
+    document.body.append(probe);
+    const { light } = colour(getComputedStyle(probe).color);
+    probe.remove();
+    return light > 140 ? "dark" : "light";
+  }
+
+  function colour(text) {
+    const [red = 0, green = 0, blue = 0, alpha = 1] = (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
+    return { light: red * 0.3 + green * 0.59 + blue * 0.11, alpha };
   }
 
   function isOutside(event, card) {

@@ -1,0 +1,440 @@
+"""The script on a page of another site, in a real browser: seen, filled in, sent,
+confirmed by mail; by keyboard, under a strict policy, and when the network fails."""
+
+import email
+import gzip
+import json
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from server.forms import SCRIPT
+from tests.server.conftest import RunningServer, _served, chromium, free_port
+
+ADMIN_KEY = "an-admin-key-for-the-tests"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+ADA = "ada@example.org"
+EMAIL = {"kind": "EMAIL", "label": "E-mail", "target": "email", "isRequired": True}
+NAME = {"kind": "TEXT", "label": "First name", "target": "firstName"}
+CARD = "[data-audience-form] .card"
+CREATE = """
+mutation ($input: CreateFormInput!) {
+  createForm(input: $input) { form { id name url embedCode } userErrors { message path } }
+}
+"""
+TRAIL = """
+query ($email: String!) {
+  profile(by: {email: $email}) {
+    firstName
+    lists { edges { node { source } } }
+    consent { email { status canReceiveMarketing doubleOptIn history { edges {
+      node { from to method source ip consentText }
+    } } } }
+  }
+}
+"""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Keeps what the server mails."""
+
+    texts: list[str] = field(default_factory=list)
+
+    async def handle_DATA(
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        assert isinstance(envelope.content, bytes)
+        message = email.message_from_bytes(envelope.content, policy=default)
+        text = message.get_body(("plain",))
+        self.texts.append(f"To {message['To']}\n{text and text.get_content()}")
+        return "250 OK"
+
+
+@dataclass(slots=True)
+class Shop:
+    """A site at another origin, which allows no more than the script needs."""
+
+    server: RunningServer
+    inbox: Inbox
+    address: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
+    made: int = 0
+
+    def form(self, kind: str, **more: Any) -> dict[str, str]:
+        """A live form, shown on the page `/<its id>`."""
+        self.made += 1
+        name = f"{kind} {self.made}"
+        made = self.ask(
+            "mutation ($name: String!) { createList(input: {name: $name}) "
+            "{ list { id } } }",
+            name=name,
+        )
+        given = {
+            "name": name,
+            "listId": made["createList"]["list"]["id"],
+            "kind": kind,
+            "status": "LIVE",
+            "headline": "10% off",
+            "fields": [NAME, EMAIL],
+            "consents": [{"channel": "EMAIL", "text": "News by e-mail."}],
+            **more,
+        }
+        made = self.ask(CREATE, input=given)["createForm"]
+        assert made["userErrors"] == []
+        form: dict[str, str] = made["form"]
+        self.pages[f"/{form['id']}"] = form["embedCode"]
+        return form
+
+    def ask(self, operation: str, **variables: Any) -> Any:
+        """The data of an operation."""
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{self.server.address}/graphql",
+            json.dumps({"query": operation, "variables": variables}).encode(),
+            {
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {ADMIN_KEY}",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            told = json.load(answer)
+        assert "errors" not in told
+        return told["data"]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    inbox, port = Inbox(), free_port()
+    mail = Controller(inbox, hostname="127.0.0.1", port=port)
+    mail.start()
+    settings = {
+        "AUDIENCE_ADMIN_KEY": ADMIN_KEY,
+        "AUDIENCE_SMTP_HOST": "127.0.0.1",
+        "AUDIENCE_SMTP_PORT": str(port),
+        "AUDIENCE_SMTP_SECURITY": "none",
+    }
+    try:
+        with _served(tmp_path_factory.mktemp("shop"), (), settings) as server:
+            found = Shop(server, inbox)
+            site = ThreadingHTTPServer(("127.0.0.1", 0), _pages_of(found))
+            found.address = f"http://127.0.0.1:{site.server_address[1]}"
+            thread = threading.Thread(target=site.serve_forever, daemon=True)
+            thread.start()
+            yield found
+            site.shutdown()
+            site.server_close()
+    finally:
+        mail.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=list(FLAGS)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script fails and no policy is broken."""
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            wrong.append(message.text)
+            if "Content Security Policy" in message.text
+            else None
+        ),
+    )
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def _pages_of(shop: Shop) -> type[BaseHTTPRequestHandler]:
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            code = shop.pages.get(self.path.partition("?")[0])
+            self.send_response(404 if code is None else 200)
+            self.send_header("Content-Type", "text/html")
+            theirs = shop.server.address
+            self.send_header(
+                "Content-Security-Policy",
+                f"default-src 'none'; script-src {theirs}; connect-src {theirs}; "
+                "img-src data:; "
+                "require-trusted-types-for 'script'; base-uri 'none'",
+            )
+            self.end_headers()
+            self.wfile.write(
+                "<!doctype html><html lang=en><meta charset=utf-8><title>Shop</title>"
+                '<link rel=icon href="data:,"><meta name=color-scheme '
+                'content="light dark"><h1>Shop</h1><p><a href="#">A link</a></p>'
+                f"{code or ''}<pre>{chr(10) * 200}</pre>".encode()
+            )
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Site
+
+
+def focused(page: Page) -> str:
+    """What has the focus, also inside of the form."""
+    found: str = page.evaluate(
+        """() => {
+          let element = document.activeElement;
+          while (element?.shadowRoot) element = element.shadowRoot.activeElement;
+          return element?.getAttribute("aria-label") || element?.id
+            || element?.textContent || "";
+        }"""
+    )
+    return found
+
+
+def fill_in(page: Page, address: str = ADA) -> None:
+    page.get_by_label("First name").fill("Ada")
+    page.get_by_label("E-mail").fill(address)
+
+
+def test_the_script_is_small_and_alone() -> None:
+    source = SCRIPT.read_bytes()
+
+    assert len(gzip.compress(source)) < 15_000
+    assert re.findall(rb"https?://(?!audience\.example\.com)", source) == []
+    assert b"innerHTML" not in source and b"eval(" not in source
+
+
+def test_from_a_popup_to_a_confirmed_subscriber(shop: Shop, page: Page) -> None:
+    form = shop.form("POPUP")
+    page.goto(f"{shop.address}/{form['id']}")
+    card = page.get_by_role("dialog", name="10% off")
+    expect(card).to_be_visible()
+
+    fill_in(page, "ada@")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_label("E-mail")).to_have_attribute("aria-invalid", "true")
+    assert focused(page) == "field-email"
+    fill_in(page)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Please confirm by the link")
+
+    link = wait_for_mail(shop, ADA)
+    page.goto(link)
+    page.get_by_role("button", name="Yes, subscribe me").click()
+    expect(page.get_by_role("heading")).to_have_text("You are subscribed")
+
+    line = {
+        "source": form["name"],
+        "ip": "127.0.0.1",
+        "consentText": "News by e-mail.",
+    }
+    pending = {"from": "NEVER_SUBSCRIBED", "to": "PENDING", "method": "FORM"}
+    confirmed = {"from": "PENDING", "to": "SUBSCRIBED", "method": "CONFIRMATION"}
+    assert shop.ask(TRAIL, email=ADA)["profile"] == {
+        "firstName": "Ada",
+        "lists": {"edges": [{"node": {"source": "FORM"}}]},
+        "consent": {
+            "email": {
+                "status": "SUBSCRIBED",
+                "canReceiveMarketing": True,
+                "doubleOptIn": True,
+                "history": {
+                    "edges": [
+                        {"node": {**line, **confirmed}},
+                        {"node": {**line, **pending}},
+                    ]
+                },
+            }
+        },
+    }
+    page.goto(f"{shop.address}/{form['id']}")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(CARD)).to_have_count(0)
+    counted = shop.ask(
+        "query ($id: ID!) { form(id: $id) { statistics { views submissions } } }",
+        id=form["id"],
+    )
+    assert counted["form"]["statistics"] == {"views": 1, "submissions": 1}
+
+
+def test_the_popup_keeps_the_keyboard(shop: Shop, page: Page) -> None:
+    form = shop.form("POPUP")
+    page.goto(f"{shop.address}/{form['id']}")
+    expect(page.locator(CARD)).to_be_visible()
+    assert focused(page) == "title"
+
+    stops = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        stops.append(focused(page))
+    page.keyboard.press("Shift+Tab")
+    back = focused(page)
+    page.keyboard.press("Escape")
+
+    first = ["field-firstName", "field-email", "Sign up", "Close", "field-firstName"]
+    assert (stops, back) == (first, "Close")
+    expect(page.locator(CARD)).to_have_count(0)
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(CARD)).to_have_count(0)  # not again for seven days
+
+
+def test_what_was_typed_outlives_the_network(shop: Shop, page: Page) -> None:
+    form = shop.form("EMBED")
+    page.goto(f"{shop.address}/{form['id']}")
+    fill_in(page, "grace@example.org")
+    page.context.set_offline(True)
+
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
+    page.context.set_offline(False)
+    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+
+    wait_for_mail(shop, "grace@example.org")
+
+
+def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
+    form = shop.form("EMBED")
+    page.goto(f"{shop.address}/{form['id']}")
+    fill_in(page, "grace@example.org")
+    at = f"{shop.server.address}/f/{form['id']}"
+    page.route(at, lambda route: route.abort())
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
+
+    page.unroute(at)
+    page.reload()
+
+    expect(page.get_by_label("E-mail")).to_have_value("grace@example.org")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+    kept = page.evaluate("Object.keys(localStorage).map(key => key.split(':')[2])")
+    assert kept == ["done"]
+
+
+def test_where_and_when_it_appears(shop: Shop, page: Page) -> None:
+    targeting = {
+        "urlContains": ["tea"],
+        "urlExcludes": ["cart"],
+        "scrollPercent": 50,
+        "onExitIntent": True,
+        "frequencyDays": 0,
+    }
+    form = shop.form("FLYOUT", targeting=targeting)
+    address = f"{shop.address}/{form['id']}"
+    for other in ("?coffee", "?tea&cart"):
+        page.goto(address + other)
+        page.wait_for_load_state("networkidle")
+        expect(page.locator(CARD)).to_have_count(0)
+
+    page.goto(f"{address}?tea")
+    page.wait_for_load_state("networkidle")
+    page.mouse.move(300, 300)
+    page.mouse.wheel(0, 5_000)
+    expect(page.locator(CARD)).to_have_count(0)
+    page.evaluate(
+        "document.dispatchEvent(new MouseEvent('mouseout', "
+        "{clientY: -1, relatedTarget: null}))"
+    )
+    expect(page.get_by_role("dialog", name="10% off")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(CARD)).to_have_count(0)
+
+
+def test_several_channels_are_picked(shop: Shop, page: Page) -> None:
+    form = shop.form(
+        "EMBED",
+        fields=[
+            {**EMAIL, "isRequired": False},
+            {"kind": "PHONE", "label": "Mobile", "target": "phoneNumber"},
+        ],
+        consents=[
+            {"channel": "EMAIL", "text": "News by e-mail."},
+            {"channel": "SMS", "text": "Offers by text message."},
+        ],
+        redirectUrl="https://shop.example/thanks",
+    )
+    page.route("https://shop.example/*", lambda route: route.fulfill(body="Thanks"))
+    page.goto(f"{shop.address}/{form['id']}")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Choose at least one")
+    page.get_by_label("Offers by text message.").check()
+    page.get_by_label("Mobile").fill("+1 415 555 0132")
+
+    page.get_by_role("button", name="Sign up").click()
+
+    page.wait_for_url("https://shop.example/thanks")
+
+
+def test_its_own_page_is_the_same_form(shop: Shop, page: Page) -> None:
+    form = shop.form("POPUP")
+    page.goto(form["url"])
+    expect(page.locator(CARD)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("10% off")
+
+    fill_in(page, "mary@example.org")
+    page.get_by_role("button", name="Sign up").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_looks_like_the_page_around_it(
+    shop: Shop, browser: Browser, scheme: Any
+) -> None:
+    form = shop.form("EMBED")
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": 320, "height": 640}
+    )
+    page = context.new_page()
+    page.goto(f"{shop.address}/{form['id']}")
+    card = page.locator(CARD)
+    expect(card).to_be_visible()
+
+    background, room = card.evaluate(
+        "card => [getComputedStyle(card).backgroundColor, "
+        "document.documentElement.scrollWidth]"
+    )
+    context.close()
+
+    dark = "rgb(27, 30, 36)"
+    assert (background == dark, room) == (scheme == "dark", 320)
+
+
+def wait_for_mail(shop: Shop, to: str) -> str:
+    """The link of the confirmation that `to` gets."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for text in shop.inbox.texts:
+            link = re.search(r"http://\S+/confirm\?token=\S+", text)
+            if text.startswith(f"To {to}\n") and link:
+                return link[0]
+        time.sleep(0.05)
+    raise AssertionError(f"No mail to {to}: {shop.inbox.texts}")
