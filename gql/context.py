@@ -85,5 +85,11 @@ class Context:
             )
         return viewer
 
+    def require_tokens(self) -> Tokens:
+        """What signs links."""
+        if self.tokens is None:
+            raise RuntimeError("Nothing is set up to sign links with.")
+        return self.tokens
+
 
 Info: TypeAlias = strawberry.Info[Context, Any]

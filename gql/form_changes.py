@@ -16,7 +16,6 @@ from audience.forms.definitions import (
 )
 from audience.forms.fields import FieldKind
 from audience.keys import SIGN_UP
-from audience.tokens import Tokens
 from gql.context import Context
 from gql.enums import Channel, Status
 from gql.errors import Payload
@@ -353,7 +352,7 @@ class FormMutation:
             ),
             now=context.now(),
             zone=context.zone,
-            tokens=_tokens(context),
+            tokens=context.require_tokens(),
             evidence=evidence(context.ip, context.user_agent),
             is_trusted=context.require_key().may("profiles:write"),
             count=context.count_sign_up,
@@ -375,12 +374,6 @@ def confirmation_message(confirmation: Any, found: Document) -> Document:
         "channels": list(confirmation.channels),
         "list": found["name"],
     }
-
-
-def _tokens(context: Context) -> Tokens:
-    if context.tokens is None:
-        raise RuntimeError("Nothing is set up to sign tokens with.")
-    return context.tokens
 
 
 def _list_id(value: str) -> str:

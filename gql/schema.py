@@ -18,6 +18,7 @@ from gql.list_changes import ListMutation
 from gql.lists import ListQuery
 from gql.metrics import MetricQuery
 from gql.nodes import NodeQuery
+from gql.preferences import PreferenceQuery
 from gql.profile_changes import ProfileMutation
 from gql.profile_queries import ProfileQuery
 from gql.scalars import SCALARS
@@ -37,6 +38,7 @@ class Query(
     ListQuery,
     SegmentQuery,
     FormQuery,
+    PreferenceQuery,
     NodeQuery,
     ImportQuery,
     KeyQuery,

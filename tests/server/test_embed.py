@@ -38,7 +38,9 @@ NAME = {"kind": "TEXT", "label": "First name", "target": "firstName"}
 CARD = "[data-audience-form] .card"
 CREATE = """
 mutation ($input: CreateFormInput!) {
-  createForm(input: $input) { form { id name url embedCode } userErrors { message path } }
+  createForm(input: $input) {
+    form { id name url embedCode } userErrors { message path }
+  }
 }
 """
 TRAIL = """
