@@ -1,0 +1,256 @@
+"""Uploads and downloads over HTTP, the worker beside the server, and the commands."""
+
+import json
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from audience.lists import MembershipSource, OptIn
+from audience.profiles import profile_change
+from gql.schema import schema
+from resolvers.db import Database
+from resolvers.lists import create_list, join_list_many
+from resolvers.profiles import upsert_profile
+from resolvers.segments import create_segment
+from server.app import create_app
+from server.settings import Settings
+from tests.server.conftest import (
+    ADMIN_KEY,
+    Serve,
+    client_of,
+    run_audience,
+)
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
+START = """
+mutation ($input: ImportProfilesInput!) {
+  importProfiles(input: $input) { import { id } userErrors { code path message } }
+}
+"""
+PEOPLE = b"Email,First Name\n=1+1@example.org,@SUM(1)\nnobody,x\n"
+
+
+@pytest.fixture
+async def caller(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the whole API; its worker runs for real."""
+    app = create_app(settings, schema)
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        yield client
+
+
+def form(content: bytes, **more: Any) -> dict[str, Any]:
+    """The parts of a multipart request, as the specification has them."""
+    operations = {"query": START, "variables": {"input": {"file": None, **more}}}
+    return {
+        "operations": (None, json.dumps(operations)),
+        "map": (None, json.dumps({"0": ["variables.input.file"]})),
+        "0": ("people.csv", content, "text/csv"),
+    }
+
+
+async def test_a_file_is_uploaded_and_worked_on(
+    caller: httpx.AsyncClient, db: Database
+) -> None:
+    answer = await caller.post("/graphql", files=form(PEOPLE), headers=KEY)
+    data = answer.json()["data"]["importProfiles"]
+    assert data["userErrors"] == []
+    identifier = data["import"]["id"]
+
+    deadline = time.monotonic() + 60
+    found: Any = None
+    while time.monotonic() < deadline:
+        query = {
+            "query": f'{{ import(id: "{identifier}") {{ status createdProfiles '
+            "rejectedRowsUrl } }"
+        }
+        found = (await caller.post("/graphql", json=query, headers=KEY)).json()
+        if found["data"]["import"]["status"] == "COMPLETED":
+            break
+
+    assert found["data"]["import"] == {
+        "status": "COMPLETED",
+        "createdProfiles": 1,
+        "rejectedRowsUrl": f"/imports/{identifier}/rejected.csv",
+    }
+    rejected = await caller.get(f"/imports/{identifier}/rejected.csv", headers=KEY)
+    assert rejected.text == (
+        "Line,Column,Value,Reason\r\n3,Email,nobody,This is not an e-mail address: An "
+        "email address must have an @-sign.\r\n"
+    )
+    assert rejected.headers["content-type"] == "text/csv; charset=utf-8"
+    assert rejected.headers["content-disposition"] == (
+        f'attachment; filename="{identifier}-rejected.csv"'
+    )
+
+
+async def test_large_files_are_for_keys_that_may_import(
+    caller: httpx.AsyncClient, db: Database
+) -> None:
+    rows = b"".join(b"p%d@example.org,%s\n" % (n, b"x" * 200) for n in range(50_000))
+    content = b"Email,Note\n" + rows
+    assert len(content) > 10_000_000
+
+    answer = await caller.post("/graphql", files=form(content))
+    assert answer.status_code == 413
+    answer = await caller.post("/graphql", files=form(content), headers=KEY)
+    assert answer.json()["data"]["importProfiles"]["userErrors"] == []
+    await db.imports.delete_many({})
+
+
+async def test_a_file_over_the_limit_is_refused(
+    caller: httpx.AsyncClient, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audience.rows.limits.FILE_BYTES", 1_000)
+    content = b"Email\n" + b"a@example.org\n" * 100
+
+    answer = await caller.post("/graphql", files=form(content), headers=KEY)
+
+    assert answer.json()["data"]["importProfiles"]["userErrors"] == [
+        {
+            "code": "TOO_LARGE",
+            "path": ["file"],
+            "message": "The file is larger than 1,000 bytes: split it.",
+        }
+    ]
+    assert await db.import_blocks.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"operations": (None, "[]"), "map": (None, '{"0": ["variables.file"]}')},
+        {"operations": (None, "{}"), "map": (None, '{"0": ["variables.file"]}')},
+        {"operations": (None, "{}"), "map": (None, "[1]")},
+        {"operations": (None, "{"), "map": (None, "{}")},
+        {"0": ("f.csv", b"Email\n", "text/csv")},
+    ],
+)
+async def test_a_malformed_upload_is_the_callers_mistake(
+    caller: httpx.AsyncClient, parts: dict[str, Any]
+) -> None:
+    answer = await caller.post("/graphql", files=parts, headers=KEY)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+
+
+async def test_the_members_of_a_list_and_a_segment_are_downloaded(
+    caller: httpx.AsyncClient, db: Database
+) -> None:
+    made = await create_list(db, "Fair", OptIn.SINGLE, now=NOW)
+    given = {
+        "email": "a@example.org",
+        "phoneNumber": "+14155550132",
+        "firstName": "=HYPERLINK(1)",
+        "location": {"city": "Köln"},
+        "properties": {"plan": "gold", "City": "x", "tags": ["a", 1], "on": True},
+    }
+    profile = (await upsert_profile(db, profile_change(given), NOW)).profile
+    members = [(profile["_id"], NOW)]
+    await join_list_many(db, made["_id"], members, MembershipSource.API, now=NOW)
+    has_plan = {"path": "properties.plan", "is": {"exists": True}}
+    definition = {"groups": [{"anyOf": [{"property": {"filter": has_plan}}]}]}
+    segment = await create_segment(db, "Gold", definition, now=NOW)
+
+    header = (
+        "Email,Phone Number,External ID,First Name,Last Name,Organization,Title,Locale,"
+        "Address,Address 2,City,State / Region,Country,Zip Code,Timezone,"
+        "Email Marketing Consent,Email Marketing Consent Timestamp,Email Suppression,"
+        "SMS Marketing Consent,SMS Marketing Consent Timestamp,SMS Suppression,"
+    )
+    row = (
+        "a@example.org,'+14155550132,,'=HYPERLINK(1),,,,,,,Köln,,,,,NEVER_SUBSCRIBED,"
+        ",,NEVER_SUBSCRIBED,,,"
+    )
+    properties = "City (property),on,plan,tags"
+    values = 'x,true,gold,"[""a"",1]"'
+    of_list = await caller.get(f"/lists/lst_{made['_id']}/members.csv", headers=KEY)
+    assert of_list.text == (
+        f"{header}Joined,{properties}\r\n{row}2026-03-01T12:00:00Z,{values}\r\n"
+    )
+    of_segment = await caller.get(
+        f"/segments/seg_{segment['_id']}/members.csv", headers=KEY
+    )
+    assert of_segment.text == f"{header}{properties}\r\n{row}{values}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        (f"/lists/lst_{'0' * 24}/members.csv", {}, 401, "UNAUTHENTICATED"),
+        (f"/lists/lst_{'0' * 24}/members.csv", KEY, 404, "NOT_FOUND"),
+        (f"/segments/seg_{'0' * 24}/members.csv", KEY, 404, "NOT_FOUND"),
+        (f"/imports/imp_{'0' * 24}/rejected.csv", KEY, 404, "NOT_FOUND"),
+        ("/imports/1/rejected.csv", KEY, 404, "INVALID"),
+        (
+            "/imports/1/rejected.csv",
+            {"Authorization": "Bearer sk_wrong"},
+            401,
+            "UNAUTHENTICATED",
+        ),
+    ],
+)
+async def test_downloads_are_refused_with_a_reason(
+    caller: httpx.AsyncClient,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    answer = await caller.get(path, headers=headers)
+
+    assert answer.status_code == status
+    assert [it["extensions"]["code"] for it in answer.json()["errors"]] == [code]
+
+
+def test_files_are_imported_and_exported_by_commands(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(AUDIENCE_ADMIN_KEY=ADMIN_KEY)
+    made = httpx.post(
+        f"{server.address}/graphql",
+        headers=KEY,
+        json={"query": 'mutation { createList(input: { name: "A" }) { list { id } } }'},
+    )
+    list_id = made.json()["data"]["createList"]["list"]["id"]
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"Mail;Plan\na@example.org;gold\nnobody;free\n")
+    data = ("--data", str(server.folder))
+
+    options = ("--list", list_id, "--consent", "email", "--source", "Fair")
+    columns = ("--column", "Plan=properties.plan:text")
+    done = run_audience("import", str(file), *options, *columns, *data)
+
+    identifier = done.stdout.partition(":")[0]
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{identifier}: 2 rows in people.csv.\n"
+        "Completed: 1 new profiles, 1 joined the list, 1 agreements recorded, 1 rows "
+        "rejected.\n"
+        f"The rejected rows: audience export rejected {identifier}\n",
+    )
+    exported = run_audience("export", "list", list_id, *data)
+    assert "a@example.org" in exported.stdout
+    assert exported.stdout.splitlines()[0].endswith("Joined,plan")
+    rejected = run_audience("export", "rejected", identifier, *data)
+    assert rejected.stdout.splitlines()[1].startswith("3,Mail,nobody,")
+    refused = run_audience("import", str(file), "--consent", "email", *data)
+    assert _told(refused) == (
+        1,
+        "audience: Say with --source where these people agreed.\n",
+    )
+    refused = run_audience("import", str(file), "--column", "Plan", *data)
+    assert _told(refused)[0] == 1
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    return done.returncode, done.stderr
