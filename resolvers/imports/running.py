@@ -22,6 +22,7 @@ from resolvers.imports.writing import write_block
 
 LEASE = timedelta(seconds=15)
 MAX_ATTEMPTS = 5
+FEW = 0.02  # so few known people cost less when the database refuses to make them
 
 Clock = Callable[[], datetime]
 Going = Callable[[], bool]
@@ -130,7 +131,7 @@ async def _run(
     job = job_of(document)
     reader = _reader(document)
     number, count = document["next_block"], document["blocks"]
-    is_replay = True
+    is_replay = looks_up = True
     reading = asyncio.create_task(_read(db, import_id, number, reader))
     try:
         while number < count:
@@ -149,8 +150,11 @@ async def _run(
                 rejected,
                 document["clock"],
                 is_replay=is_replay,
+                looks_up=looks_up,
             )
             is_replay = False
+            known = counts.get("updated", 0) + counts.get("repeated", 0)
+            looks_up = known > FEW * counts["read"]
             document = await _checkpoint(
                 db, document, holder, counts, clock(), lease, number
             )

@@ -53,15 +53,20 @@ async def write_block(
     now: datetime,
     *,
     is_replay: bool,
+    looks_up: bool,
 ) -> dict[str, int]:
     """Writes the people and the rejections; what happened, counted. NotFound when the
-    list is gone. With `is_replay` the block may have been written before, in part."""
+    list is gone. With `is_replay` the block may have been written before, in part.
+    Without `looks_up` everybody is taken to be new until the database refuses them:
+    less work where nearly all are.
+    """
     counts: dict[str, int] = {"read": len(people) + len(rejected)}
     refused = list(rejected)
     if any(stated.when for stated in job.consent.values()):
         people = _with_likely_times(job, people, now, refused)
     made = await _made_before(db, job, people) if is_replay else set[ObjectId]()
-    fresh, others = await _divided(db, job, people, made)
+    taken = await _taken(db, people, made) if looks_up or made else _nobody()
+    fresh, others = _divided(job, people, made, taken)
 
     beginnings: dict[tuple[Agreed, bool, bool], Beginning | AudienceError] = {}
     documents: list[Document] = []
@@ -134,25 +139,39 @@ async def _made_before(
     return {row["_id"] for row in rows}
 
 
-async def _divided(
-    db: Database, job: Job, people: Sequence[Person], made: set[ObjectId]
+def _nobody() -> dict[str, set[str]]:
+    return {name: set() for name in _IDENTIFIERS}
+
+
+async def _taken(
+    db: Database, people: Sequence[Person], made: set[ObjectId]
+) -> dict[str, set[str]]:
+    """The identifiers of these people that somebody has."""
+    branches = []
+    for name in _IDENTIFIERS:
+        values = [each.fields[name] for each in people if name in each.fields]
+        if values:
+            branches.append(having(name, values))
+    taken = _nobody()
+    if not branches:
+        return taken
+    match = branches[0] if len(branches) == 1 else {"$or": branches}
+    for row in await find(db.profiles, match, dict.fromkeys(_IDENTIFIERS, 1)):
+        if row["_id"] in made:
+            continue
+        for name in _IDENTIFIERS:
+            if name in row:
+                taken[name].add(row[name])
+    return taken
+
+
+def _divided(
+    job: Job,
+    people: Sequence[Person],
+    made: set[ObjectId],
+    taken: dict[str, set[str]],
 ) -> tuple[list[Person], list[Person]]:
     """Those who are new, and all others: known, or twice in the block."""
-    values: dict[str, list[str]] = {name: [] for name in _IDENTIFIERS}
-    for person in people:
-        for name in _IDENTIFIERS:
-            if name in person.fields:
-                values[name].append(person.fields[name])
-    branches = [having(name, some) for name, some in values.items() if some]
-    taken: dict[str, set[str]] = {name: set() for name in _IDENTIFIERS}
-    if branches:
-        match = branches[0] if len(branches) == 1 else {"$or": branches}
-        for row in await find(db.profiles, match, dict.fromkeys(_IDENTIFIERS, 1)):
-            if row["_id"] in made:
-                continue
-            for name in _IDENTIFIERS:
-                if name in row:
-                    taken[name].add(row[name])
     fresh: list[Person] = []
     others: list[Person] = []
     for person in people:
