@@ -1,6 +1,7 @@
 """What a form is: its texts, its fields, the agreements it asks for, and where it
 appears. Build one with `check_form`, which names every problem at once."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,6 +23,8 @@ MAX_URL_PARTS = 20
 MAX_URL_PART = 200
 MAX_DELAY = 3_600
 MAX_FREQUENCY = 365
+
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 SUCCESS = "Thank you!"
 SUBMIT = "Sign up"
@@ -232,13 +235,14 @@ def _check_url(url: str | None, problems: list[Problem]) -> str | None:
     trimmed = url.strip()
     try:
         parts = urlsplit(trimmed)
-        has_host = bool(parts.hostname) and parts.port != 0
+        has_host = bool(_HOST.fullmatch(parts.netloc)) and parts.port != 0
     except ValueError:
         parts, has_host = urlsplit(""), False
     plain = trimmed.isprintable() and not set(trimmed) & set(" \\<>\"'")
-    if parts.scheme != "https" or not has_host or "@" in parts.netloc or not plain:
+    if parts.scheme != "https" or not has_host or not plain:
         problems += InvalidInput(
-            "The address is one of https, such as https://shop.example/thanks.",
+            "The address is one of https, such as https://shop.example/thanks; a host"
+            " with other letters is given in its xn-- form.",
             ("redirectUrl",),
         ).problems
     elif len(trimmed) > MAX_URL:

@@ -38,6 +38,7 @@ label, legend { display: block; padding: 0; font-weight: 600; font-size: 15px; m
 fieldset { border: 0; padding: 0; margin: 0 0 16px; min-width: 0; }
 input, select { font: inherit; color: inherit; background: transparent; width: 100%; min-height: 46px; margin: 0;
   padding: 8px 12px; border: 1px solid var(--l); border-radius: 8px; color-scheme: light; }
+::placeholder { color: var(--s); opacity: 1; }
 option { color: var(--i); background: var(--c); }
 [aria-invalid=true] { border: 2px solid var(--e); }
 .check { display: flex; gap: 11px; align-items: start; font-weight: 400; font-size: 14px; margin: 0 0 10px; }

@@ -187,6 +187,8 @@ def test_the_address_of_the_only_channel_is_required() -> None:
         "data:text/html,x",
         "https://shop.example/<script>",
         "https://[",
+        "https://shop.example;sandbox/",
+        "https://магазин.example/",
     ],
 )
 def test_only_https_is_led_to(url: str) -> None:
