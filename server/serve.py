@@ -41,7 +41,8 @@ class Stopped(BaseException):
 
 
 def serve(settings: Settings, load_demo: Load | None = None) -> None:
-    """Runs until it is told to stop; `load_demo` fills an empty database first.
+    """Runs until it is told to stop; `load_demo` fills an empty database first, or
+    goes on with what it began.
 
     MongodFailed when the embedded database dies.
     """
@@ -59,8 +60,10 @@ def serve(settings: Settings, load_demo: Load | None = None) -> None:
 
 async def _prepare(settings: Settings, load_demo: Load | None) -> str | None:
     async with opened(settings) as db:
-        if load_demo is not None and await db.profiles.find_one({}, {"_id": 1}) is None:
-            await load_demo(db)
+        if load_demo is not None:
+            begun = await db.seeds.find_one({})
+            if begun or await db.profiles.find_one({}, {"_id": 1}) is None:
+                await load_demo(db)
         if settings.admin_key is not None:
             return None
         return await ensure_admin_key(db, datetime.now(UTC))
