@@ -23,11 +23,15 @@ from gql.ids import Kind, stored_id
 from gql.mutations import given
 from gql.profiles import Profile, ProfileConnection, count_of_profiles
 from gql.queries import query
-from gql.segments import SegmentDefinitionInput, definition_of
+from gql.segments import (
+    SegmentDefinitionInput,
+    count_of_members,
+    definition_of,
+)
 from resolvers.db import Document
 from resolvers.pages import Order
 from resolvers.profiles import profile_by, profile_page
-from resolvers.segments import filter_stages
+from resolvers.segments import filtered_profiles
 
 
 @strawberry.input(one_of=True, description="Who is looked for, by one identifier.")
@@ -153,22 +157,22 @@ class ProfileQuery:
         ] = None,
     ) -> Document:
         page = asked_page(first, after, last, before)
-        stages: list[Document] = []
-        if filter is not None:
-            definition = definition_of(filter, "filter")
-            stages = await filter_stages(
-                context.db, definition, context.now(), context.zone
+        words, order = searched(search), _order(order_by)
+        if filter is None:
+            found = await profile_page(context.db, page, search=words, order=order)
+            count = Count(count_of_profiles, found.scope, None)
+        else:
+            found = await filtered_profiles(
+                context.db,
+                definition_of(filter, "filter"),
+                page,
+                context.now(),
+                context.zone,
+                order=order,
+                search=words,
             )
-        found = await profile_page(
-            context.db,
-            page,
-            stages=stages,
-            search=searched(search),
-            order=_order(order_by),
-        )
-        answer: Document = connection(
-            found, Count(count_of_profiles, found.scope, None)
-        )
+            count = Count(count_of_members, None, found.scope)
+        answer: Document = connection(found, count)
         return answer
 
 

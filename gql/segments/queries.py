@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from gql.connection import After, Count, First, asked_page, connection
+from gql.connection import After, Count, First, asked_page, connection, searched
 from gql.context import Context
 from gql.ids import Kind, stored_id
 from gql.queries import query
@@ -42,12 +42,14 @@ class SegmentQuery:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Only segments whose name contains this, whatever its case."
+                description="Only segments whose name contains this, whatever its "
+                "case: at most 200 characters."
             ),
         ] = None,
     ) -> Document:
-        page = await segment_page(context.db, asked_page(first, after), search=search)
-        found: Document = connection(page, Count(_count_segments, search, None))
+        words = searched(search)
+        page = await segment_page(context.db, asked_page(first, after), search=words)
+        found: Document = connection(page, Count(_count_segments, words, None))
         return found
 
     @query(

@@ -88,7 +88,7 @@ class Segment(Node):
             context.db, parents, page, context.now(), context.zone
         )
         found: list[Any] = [
-            connection(it, Count(_count_members, None, it.scope)) for it in pages
+            connection(it, Count(count_of_members, None, it.scope)) for it in pages
         ]
         return found
 
@@ -186,7 +186,9 @@ class SegmentPreview:
         answers: list[Any] = []
         for row in parents:
             found = await _preview(row).page(context.db, page)
-            answers.append(connection(found, Count(_count_members, None, found.scope)))
+            answers.append(
+                connection(found, Count(count_of_members, None, found.scope))
+            )
         return answers
 
     @batch(
@@ -213,7 +215,8 @@ def _preview(source: Document) -> Preview:
     return preview
 
 
-async def _count_members(
+async def count_of_members(
     context: Context, shared: None, ones: Sequence[Any]
 ) -> Sequence[int]:
+    """How many people each of the questions finds."""
     return await count_members(context.db, ones)

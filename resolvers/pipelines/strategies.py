@@ -7,7 +7,7 @@ Every strategy gives the same members:
   `$unionWith`; grouped by profile, each set becomes a flag, and one filter over the
   flags decides, so that "not in the set" holds for people without any event.
 - SETS: the same without reading all candidates, driven by sets that everyone in the
-  segment is in; the profiles are looked up at the end.
+  segment is in; the profiles are looked up at the end, where they have to tell more.
 - CANDIDATES: the events of each candidate are looked up.
 
 All of them run on a sharded cluster: `$unionWith`, `$group` and `$lookup` may read
@@ -31,6 +31,7 @@ from audience.plan.tree import (
     some,
 )
 from resolvers.db import Document
+from resolvers.pages import both
 from resolvers.pipelines.events import event_stages, summary_filter
 from resolvers.pipelines.filters import NOBODY, fact_filter, filter_of
 from resolvers.pipelines.sequences import sequence_stages
@@ -67,13 +68,18 @@ class Question:
 
 
 def question(
-    node: Node, strategy: Strategy | None = None, *, use_summaries: bool = True
+    node: Node,
+    strategy: Strategy | None = None,
+    *,
+    use_summaries: bool = True,
+    among: Document | None = None,
 ) -> Question:
     """The plan as a pipeline; Unsuitable when `strategy` cannot answer it. Without
-    `strategy` the best that always works: MATCH, else SETS, else FLAGS."""
+    `strategy` the best that always works: MATCH, else SETS, else FLAGS. `among`: a
+    filter that the profiles have to pass, too."""
     told = _Told(use_summaries)
     if told.by_document(node):
-        match = told.filter(node)
+        match = both(told.filter(node), among or {})
         if strategy in (None, Strategy.MATCH):
             stages = [*_matching(match), {"$project": {"_id": 1}}]
             return Question(Strategy.MATCH, stages, match, match)
@@ -85,9 +91,10 @@ def question(
     if strategy is None:
         driven = _is_positive(told, rest)
         strategy = Strategy.SETS if driven else Strategy.FLAGS
-    stages = _STAGES[strategy](told, narrow, rest)
+    narrowed = both(told.filter(narrow), among or {})
+    stages = _STAGES[strategy](told, narrowed, rest)
     can_look_up = not any(isinstance(it, SequenceFact) for it in facts_of(rest))
-    return Question(strategy, stages, None, told.filter(narrow), can_look_up)
+    return Question(strategy, stages, None, narrowed, can_look_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +117,19 @@ class _Told:
         return filter_of(node, lambda fact: self.fact(fact) or NOBODY)
 
 
-def _flags(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+def _flags(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     rest = _gathered(told, rest)
     names: dict[Node, str] = {}
     decision = _decision(told, rest, names)
     candidates = {"$project": {"_id": 1, "p": _FLAG}}
-    stages = [*_matching(told.filter(narrow)), candidates]
+    stages = [*_matching(narrowed), candidates]
     stages += [_union(told, node, name) for node, name in names.items()]
     stages.append(_by_profile(["p", *names.values()]))
     stages.append({"$match": {"$and": [{"p": True}, decision]}})
     return [*stages, {"$project": {"_id": 1}}]
 
 
-def _sets(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+def _sets(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     driving = [
         part
         for part in (rest.parts if isinstance(rest, Every) else (rest,))
@@ -138,11 +145,14 @@ def _sets(told: _Told, narrow: Node, rest: Node) -> list[Document]:
     stages += [_union(told, node, name) for node, name in names.items()]
     stages.append(_by_profile(list(names.values())))
     stages.append({"$match": possible})
+    if not narrowed and relaxed == rest:
+        # Every event is somebody's: there is nothing more to ask of their profiles.
+        return [*stages, {"$project": {"_id": 1}}]
     look_up = {
         "from": "profiles",
         "localField": "_id",
         "foreignField": "_id",
-        "pipeline": _matching(told.filter(narrow)),
+        "pipeline": _matching(narrowed),
         "as": "profile",
     }
     stages += [{"$lookup": look_up}, {"$match": {"profile": {"$ne": []}}}]
@@ -154,10 +164,10 @@ def _sets(told: _Told, narrow: Node, rest: Node) -> list[Document]:
     return [*stages, {"$project": {"_id": 1}}]
 
 
-def _candidates(told: _Told, narrow: Node, rest: Node) -> list[Document]:
+def _candidates(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     names: dict[Node, str] = {}
     decision = _decision(told, rest, names, inline=True, flag={"$ne": []})
-    stages = _matching(told.filter(narrow))
+    stages = _matching(narrowed)
     for node, name in names.items():
         if isinstance(node, Leaf) and isinstance(node.fact, SequenceFact):
             raise Unsuitable("Sequences are not looked up one by one.")

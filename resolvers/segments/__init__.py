@@ -1,6 +1,7 @@
 """Segments: the stored ones, and who is in them."""
 
 from resolvers.segments.explanations import Explanation, explain_profiles
+from resolvers.segments.filters import filtered_profiles
 from resolvers.segments.questions import (
     Preview,
     count_members,
@@ -34,6 +35,7 @@ __all__ = [
     "explain_profiles",
     "extended_json",
     "filter_stages",
+    "filtered_profiles",
     "preview",
     "references_of",
     "segment_members",

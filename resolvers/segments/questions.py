@@ -84,7 +84,7 @@ async def preview(
     does not exist."""
     await check_references(db, definition, path)
     references = await references_of(db, definition)
-    (asked,) = await _questions(db, [definition], now, zone, references)
+    (asked,) = await questions_of(db, [definition], now, zone, references)
     sources = tuple(
         tuple(_source(condition, now, zone, references) for condition in group.any_of)
         for group in definition.groups
@@ -104,7 +104,8 @@ async def filter_stages(
     found = await preview(db, definition, now, zone, path)
     if found.asked.match is not None:
         return [{"$match": found.asked.match}]
-    return [*found.asked.stages, *_WHOLE]
+    there = {"$match": {"created_at": {"$ne": None}}}
+    return [*found.asked.stages, *looked_up(), there]
 
 
 async def segment_questions(
@@ -113,7 +114,7 @@ async def segment_questions(
     """The stored segments as questions, one each."""
     definitions = [parse(segment["definition"]) for segment in segments]
     references = await references_of(db, *definitions)
-    return await _questions(db, definitions, now, zone, references)
+    return await questions_of(db, definitions, now, zone, references)
 
 
 async def segment_members(
@@ -133,6 +134,27 @@ async def segment_sizes(
 ) -> list[int]:
     """The number of members of each segment, all in one command."""
     return await count_members(db, await segment_questions(db, segments, now, zone))
+
+
+def looked_up(*fields: str) -> list[Document]:
+    """Stages that put a profile's fields, or all of it, in the place of its id. The id
+    stays alone where somebody is just being merged into another."""
+    look_up: Document = {
+        "from": "profiles",
+        "localField": "_id",
+        "foreignField": "_id",
+        "as": "profile",
+    }
+    if fields:
+        look_up["pipeline"] = [{"$project": dict.fromkeys(fields, 1)}]
+    root = {"$mergeObjects": [{"_id": "$_id"}, {"$first": "$profile"}]}
+    return [{"$lookup": look_up}, {"$replaceRoot": {"newRoot": root}}]
+
+
+def present(page: Page) -> Page:
+    """The page without those who are just being merged into others."""
+    page.rows = [row for row in page.rows if len(row) > 1]
+    return page
 
 
 def _source(
@@ -163,19 +185,21 @@ def extended_json(stages: Sequence[Document]) -> list[Any]:
     return read
 
 
-async def _questions(
+async def questions_of(
     db: Database,
     definitions: Sequence[Definition],
     now: datetime,
     zone: tzinfo,
     references: References,
+    among: Document | None = None,
 ) -> list[Question]:
     """Each definition as a question, in the way that suits it: where the profiles
-    alone leave few candidates, the events of those are looked up."""
+    alone leave few candidates, the events of those are looked up. `among`: a filter
+    that the profiles have to pass, too."""
     nodes = [
         plan(each, now=now, zone=zone, references=references) for each in definitions
     ]
-    asked = [question(node) for node in nodes]
+    asked = [question(node, among=among) for node in nodes]
     open_ones = [
         number
         for number, it in enumerate(asked)
@@ -196,7 +220,7 @@ async def _questions(
     candidates = {row["_id"]: row["n"] for row in rows}
     for number in open_ones:
         if candidates.get(number, 0) <= FEW:
-            asked[number] = question(nodes[number], Strategy.CANDIDATES)
+            asked[number] = question(nodes[number], Strategy.CANDIDATES, among=among)
     return asked
 
 
@@ -215,7 +239,7 @@ async def _pages(
     for row in rows:
         found[row.pop("_branch")].append(row)
     return [
-        page_of(each, BY_ID, page, scope=it)
+        present(page_of(each, BY_ID, page, scope=it))
         for each, it in zip(found, questions, strict=True)
     ]
 
@@ -229,28 +253,14 @@ def _page_stages(
     else:
         stages = [*asked.stages, *([{"$match": beyond}] if beyond else [])]
     stages += [{"$sort": sort_of(BY_ID, page)}, {"$limit": page.size + 1}]
-    return stages if asked.match is not None else [*stages, *_WHOLE]
-
-
-_WHOLE: list[Document] = [
-    {
-        "$lookup": {
-            "from": "profiles",
-            "localField": "_id",
-            "foreignField": "_id",
-            "as": "profile",
-        }
-    },
-    {"$unwind": "$profile"},
-    {"$replaceRoot": {"newRoot": "$profile"}},
-]
+    return stages if asked.match is not None else [*stages, *looked_up()]
 
 
 async def _reachable(db: Database, asked: Question) -> dict[Channel, int]:
     if asked.match is not None:
         stages = [{"$match": asked.match}]
     else:
-        stages = [*asked.stages, *_WHOLE]
+        stages = [*asked.stages, *looked_up("consent")]
     counts: Document = {"_id": None}
     for channel in Channel:
         state = f"$consent.{channel.lower()}"

@@ -313,6 +313,18 @@ async def test_segments_are_listed_by_name_and_searched(
     }
 
 
+@pytest.mark.parametrize("search", ["a" * 201, "a\0b", "a\nb"])
+async def test_segments_are_searched_for_plain_short_texts(
+    api: Api, search: str
+) -> None:
+    (refusal,) = await api.refusals(
+        "query ($search: String) { segments(search: $search) { totalCount } }",
+        search=search,
+    )
+
+    assert refusal["path"] == ["search"]
+
+
 async def test_a_segment_is_changed(graphql: GraphQL, db: Database) -> None:
     await shop(db)
     segment = await created(graphql, "Buyers", orders({"atLeast": 1}))
