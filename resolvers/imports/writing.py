@@ -35,6 +35,8 @@ from resolvers.lists import (
 )
 from resolvers.profiles.reads import having
 
+PARTS = 4  # of a block's new people, written side by side
+
 _DUPLICATE = 11000
 _IDENTIFIERS = tuple(STORED.values())
 _ANYBODY = ObjectId("0" * 24)
@@ -69,34 +71,23 @@ async def write_block(
     fresh, others = _divided(job, people, made, taken)
 
     beginnings: dict[tuple[Agreed, bool, bool], Beginning | AudienceError] = {}
-    documents: list[Document] = []
-    lines: list[Document] = []
-    inserting: list[tuple[Person, Document, list[Document]]] = []
+    ready: list[tuple[Person, Beginning]] = []
     for person in fresh:
         begun = _beginning(job, person, now, beginnings)
         if isinstance(begun, AudienceError):
             refused.append([Rejection(person.line, "", "", str(begun))])
-            continue
-        document = _profile(job, person, begun[0], now)
-        theirs = _lines(job, person, document["_id"], begun[1])
-        if document["_id"] in made:
-            lines += theirs
-            _count_made(counts, job, theirs)
         else:
-            documents.append(document)
-            inserting.append((person, document, theirs))
-    lost = await _insert(db.profiles, documents)
-    for place, (person, _, theirs) in enumerate(inserting):
-        if place in lost:
-            others.append(person)
-        else:
-            lines += theirs
-            _count_made(counts, job, theirs)
-    # A line that is there already is the same line.
-    await _insert(db.consent_changes, lines)
-    if job.list_id is not None:
-        joined = [document["_id"] for document in documents]
-        await check_still_there(db, job.list_id, [*joined, *made])
+            ready.append((person, begun))
+    # While the database works on one part, the next is got ready.
+    size = max(1, -(-len(ready) // PARTS))
+    parts = [ready[start : start + size] for start in range(0, len(ready), size)]
+    for lost in await asyncio.gather(
+        *(_make(db, job, part, now, made, counts) for part in parts)
+    ):
+        others += lost
+    if job.list_id is not None and ready:
+        joined = [job.profile_id(person.row) for person, _ in ready]
+        await check_still_there(db, job.list_id, joined)
     others.sort(key=lambda person: person.row)
     refused += await change_known(db, job, others, now, counts, is_replay=is_replay)
     if refused:
@@ -253,21 +244,40 @@ def _lines(
     ]
 
 
+async def _make(
+    db: Database,
+    job: Job,
+    people: Sequence[tuple[Person, Beginning]],
+    now: datetime,
+    made: set[ObjectId],
+    counts: dict[str, int],
+) -> list[Person]:
+    """Makes new people, then their lines in the trail. Those whom another writer has
+    made in the meantime are answered."""
+    documents = [
+        _profile(job, person, begun[0], now)
+        for person, begun in people
+        if job.profile_id(person.row) not in made
+    ]
+    failed = await _insert(db.profiles, documents)
+    lost = {documents[place]["_id"] for place in failed}
+    others: list[Person] = []
+    lines: list[Document] = []
+    for person, begun in people:
+        profile_id = job.profile_id(person.row)
+        if profile_id in lost:
+            others.append(person)
+        else:
+            lines += _lines(job, person, profile_id, begun[1])
+            _count_made(counts, job, len(begun[1]))
+    # A line that is there already is the same line.
+    await _insert(db.consent_changes, lines)
+    return others
+
+
 async def _insert(collection: Collection, documents: Sequence[Document]) -> set[int]:
-    """The places of those that are there already. Two commands side by side, which
-    the server works on at the same time; the import's checkpoint, written later,
-    waits for the majority."""
-    half = (len(documents) + 1) // 2
-    found = await asyncio.gather(
-        _insert_part(collection, documents[:half]),
-        _insert_part(collection, documents[half:]),
-    )
-    return found[0] | {half + place for place in found[1]}
-
-
-async def _insert_part(
-    collection: Collection, documents: Sequence[Document]
-) -> set[int]:
+    """The places of those that are there already. The import's checkpoint, written
+    later, waits for the majority."""
     if not documents:
         return set()
     try:
@@ -318,9 +328,9 @@ async def _keep_rejected(
     )
 
 
-def _count_made(counts: dict[str, int], job: Job, lines: Sequence[Document]) -> None:
+def _count_made(counts: dict[str, int], job: Job, lines: int) -> None:
     add(counts, "created", 1)
     if lines:
-        add(counts, "consented", len(lines))
+        add(counts, "consented", lines)
     if job.list_id is not None:
         add(counts, "joined", 1)

@@ -529,7 +529,7 @@ async def test_a_crash_between_any_two_writes_changes_nothing(
 
     with monkeypatch.context() as patched:
         for module, name in (
-            ("resolvers.imports.writing", "_insert_part"),
+            ("resolvers.imports.writing", "_insert"),
             ("resolvers.imports.writing", "check_still_there"),
             ("resolvers.imports.writing", "_keep_rejected"),
             ("resolvers.imports.known", "upsert_profiles"),
