@@ -57,7 +57,7 @@ async def watch_imports(running: Running) -> None:
                 is_idle = worker is None or worker.returncode is not None
                 if is_idle and await has_waiting_imports(running.db, datetime.now(UTC)):
                     worker = await _start_worker(running.settings)
-            except PyMongoError:
+            except (PyMongoError, OSError):
                 _log.warning("imports postponed", exc_info=True)
             await asyncio.sleep(WATCH_SECONDS)
     finally:
