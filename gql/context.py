@@ -10,6 +10,7 @@ import strawberry
 from audience.keys import KeyKind, Viewer
 from audience.tokens import Tokens
 from gql.errors import AccessRefused
+from gql.execution.reads import Reads
 from resolvers.db import Database, Document
 
 Deliver = Callable[[Document], Awaitable[None]]
@@ -40,7 +41,8 @@ def count_nothing() -> None:
 
 @dataclass(kw_only=True)
 class Context:
-    """One operation's context. `now()` answers the same instant throughout."""
+    """One operation's context. `now()` answers the same instant throughout. The
+    executor says in `reads` what the operation reads of which documents."""
 
     db: Database
     viewer: Viewer | None = None
@@ -55,6 +57,16 @@ class Context:
     address: str = "http://127.0.0.1:8000"
     count_sign_up: CountSignUp = count_nothing
     loaders: dict[Any, Any] = field(default_factory=dict)
+    reads: Reads | None = None
+    compiled: bool = True
+
+    def projection(self, type_name: str, *always: str) -> Document | None:
+        """What to ask the database for of the documents behind a type: what the
+        operation reads of them, and `always`. None: all."""
+        if self.reads is None:
+            return None
+        paths = self.reads.get(type_name, frozenset())
+        return None if paths is None else dict.fromkeys(("_id", *paths, *always), 1)
 
     def require(self, *scopes: str) -> Viewer:
         """The viewer when its key has one of `scopes`; AccessRefused otherwise."""

@@ -68,7 +68,11 @@ class Event(Node):
         "it changes nothing. Made by the server when it was not sent.",
     )
 
-    @batch(description="What kind of event it is.", key=itemgetter("metric_id"))
+    @batch(
+        description="What kind of event it is.",
+        key=itemgetter("metric_id"),
+        needs=("metric_id",),
+    )
     @staticmethod
     async def metric(parents: list[Document], context: Context) -> list[Metric]:
         rows: list[Any] = await metrics_by_id(
@@ -79,6 +83,7 @@ class Event(Node):
     @batch(
         description="Who did it. Needs the scope profiles:read.",
         key=itemgetter("profile_id"),
+        needs=("profile_id",),
     )
     @staticmethod
     async def profile(
@@ -86,7 +91,9 @@ class Event(Node):
     ) -> list[Annotated["Profile", strawberry.lazy("gql.profiles")]]:
         context.require("profiles:read")
         found = await profiles_by_id(
-            context.db, [event["profile_id"] for event in parents]
+            context.db,
+            [event["profile_id"] for event in parents],
+            projection=context.projection("Profile"),
         )
         gone = NotFound("The profile of this event no longer exists.")
         rows: list[Any] = [gone if row is None else row for row in found]
@@ -146,7 +153,13 @@ async def events_of(
     context.require("events:read")
     narrowed = event_filter(filter)
     ids = [profile["_id"] for profile in parents]
-    pages = await events_of_profiles(context.db, ids, page, narrowed)
+    pages = await events_of_profiles(
+        context.db,
+        ids,
+        page,
+        narrowed,
+        projection=context.projection("Event", "profile_id", "timestamp"),
+    )
     return [
         connection(found, Count(_count_of_profiles, narrowed, stored))
         for stored, found in zip(ids, pages, strict=True)
@@ -215,6 +228,11 @@ class EventQuery:
     ) -> Document:
         narrowed = event_filter(filter)
         page = asked_page(first, after, last, before)
-        found = await event_page(context.db, page, narrowed)
+        found = await event_page(
+            context.db,
+            page,
+            narrowed,
+            projection=context.projection("Event", "timestamp"),
+        )
         answer: Document = connection(found, Count(_count, narrowed, None))
         return answer

@@ -120,7 +120,9 @@ class ProfileQuery:
             ProfileLookup, strawberry.argument(description="Exactly one identifier.")
         ],
     ) -> Document | None:
-        return await profile_by(context.db, looked_up(by))
+        return await profile_by(
+            context.db, looked_up(by), projection=context.projection("Profile")
+        )
 
     @query(
         ProfileConnection,
@@ -159,7 +161,13 @@ class ProfileQuery:
         page = asked_page(first, after, last, before)
         words, order = searched(search), _order(order_by)
         if filter is None:
-            found = await profile_page(context.db, page, search=words, order=order)
+            found = await profile_page(
+                context.db,
+                page,
+                search=words,
+                order=order,
+                projection=context.projection("Profile", order.path),
+            )
             count = Count(count_of_profiles, found.scope, None)
         else:
             found = await filtered_profiles(

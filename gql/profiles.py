@@ -102,12 +102,15 @@ class Profile(Node):
         "last_event_at", description="When the latest event happened."
     )
     consent: Consent = plain(
-        "", description="What the person has agreed to, channel by channel."
+        "",
+        needs=("consent",),
+        description="What the person has agreed to, channel by channel.",
     )
 
     @batch(
         description="The lists that the person is in, newest membership first. Needs "
-        "the scope lists:read."
+        "the scope lists:read.",
+        needs=("lists",),
     )
     @staticmethod
     async def lists(
@@ -120,7 +123,8 @@ class Profile(Node):
 
     @batch(
         description="The activity log: what the person did, newest first. Needs the "
-        "scope events:read."
+        "scope events:read.",
+        needs=(),
     )
     @staticmethod
     async def events(
@@ -137,7 +141,8 @@ class Profile(Node):
 
     @batch(
         description="What the person did, summed up per metric, the latest first. "
-        "Needs the scope events:read."
+        "Needs the scope events:read.",
+        needs=("summary",),
     )
     @staticmethod
     async def metrics(
@@ -161,7 +166,6 @@ class Profile(Node):
             for summary in summaries
         ]
         return rows
-
 
     @batch(
         description="Why this person is in a segment, or not: each condition in words, "

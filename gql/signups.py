@@ -8,7 +8,6 @@ import strawberry
 from audience.consent import evidence
 from audience.keys import SIGN_UP
 from audience.signups import leaving, sign_up
-from audience.tokens import Tokens
 from gql.context import Context
 from gql.enums import Channel, Status
 from gql.errors import Payload
@@ -146,7 +145,7 @@ class SignUpMutation:
             context.db,
             wanted,
             now=context.now(),
-            tokens=_tokens(context),
+            tokens=context.require_tokens(),
             evidence=evidence(context.ip, context.user_agent),
             is_trusted=context.require_key().may("profiles:write"),
         )
@@ -175,7 +174,7 @@ class SignUpMutation:
             context.db,
             input.token,
             now=context.now(),
-            tokens=_tokens(context),
+            tokens=context.require_tokens(),
             evidence=evidence(context.ip, context.user_agent),
         )
         return accepted(status=done.status)
@@ -201,16 +200,10 @@ class SignUpMutation:
             context.db,
             wanted,
             now=context.now(),
-            tokens=_tokens(context),
+            tokens=context.require_tokens(),
             evidence=evidence(context.ip, context.user_agent),
         )
         return accepted()
-
-
-def _tokens(context: Context) -> Tokens:
-    if context.tokens is None:
-        raise RuntimeError("Nothing is set up to sign links with.")
-    return context.tokens
 
 
 def _person(input: SubscribeInput) -> dict[str, Any]:

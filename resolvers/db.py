@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
 from bson.codec_options import CodecOptions
+from bson.tz_util import utc
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -30,6 +31,7 @@ Session = AsyncIOMotorClientSession
 Driver = Literal["motor", "pymongo"]
 Result = TypeVar("Result")
 
+STORED_ZONE = utc  # the zone of every time that is read
 OLDEST_SERVER = (6, 0)
 QUERY_LIMIT_MS = 30_000
 

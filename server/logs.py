@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from server.settings import Settings
@@ -39,15 +40,21 @@ def configure_logs(settings: Settings) -> None:
 
 
 def _rendering(settings: Settings) -> list[Processor]:
+    """Tracebacks without the values of variables: those are people's data."""
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if settings.log == "json":
         return [
             drop,
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(),
         ]
     colors = sys.stderr.isatty()
-    return [drop, _short_time, structlog.dev.ConsoleRenderer(colors=colors)]
+    console = structlog.dev.ConsoleRenderer(
+        colors=colors, exception_formatter=structlog.dev.plain_traceback
+    )
+    return [drop, _short_time, console]
 
 
 def _short_time(_: Any, __: str, event: Any) -> Any:

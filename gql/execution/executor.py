@@ -18,7 +18,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.execution.compiler import MAX_FIELDS, compile_plan
 from gql.execution.complete import NotPlanned
+from gql.execution.loads import forget
 from gql.execution.plan import Plan
+from gql.execution.reads import Reads, reads_of
 from gql.execution.run import Run
 from gql.execution.traits import Traits, steering_names, traits_of
 
@@ -42,9 +44,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     def execute_operation(self, serially: bool | None = None) -> Any:
         kind = self.operation.operation
         context = self.context_value
-        loaders = getattr(context, "loaders", None)
-        if kind is not OperationType.SUBSCRIPTION and isinstance(loaders, dict):
-            loaders.clear()  # a WebSocket's operations have one context in common
+        if kind is not OperationType.SUBSCRIPTION:
+            forget(context)  # a WebSocket's operations may have one in common
+        plans = plans_of(self.schema)
+        known = plans.operation_of(self)
+        if known is not None and hasattr(context, "reads"):
+            context.reads = known.reads
         if (
             kind is OperationType.SUBSCRIPTION
             or not getattr(context, "compiled", True)
@@ -54,8 +59,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             or self.is_async_iterable is not is_async_iterable  # must not be awaited
         ):
             return super().execute_operation(serially)
-        plans = plans_of(self.schema)
-        plan = plans.plan_for(self)
+        plan = plans.plan_for(self, known)
         if plan is None:
             plans.uncovered += 1
             return super().execute_operation(serially)
@@ -75,6 +79,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             result: Any = super().execute_operation(serially)
             return await result if optimized_is_awaitable(result) else result
         plans.executed += 1
+        forget(self.context_value)
         return ExecutionResult(data, None)
 
 
@@ -90,8 +95,8 @@ class Plans:
     uncovered: int = 0
     operations: "OrderedDict[Hashable, Operation]" = field(default_factory=OrderedDict)
 
-    def plan_for(self, executor: CompiledExecutor) -> Plan | None:
-        """The plan of the executor's operation; None when graphql-core has to do."""
+    def operation_of(self, executor: CompiledExecutor) -> "Operation | None":
+        """What is kept of the executor's operation; None when nothing can be."""
         operation = executor.operation
         if operation.loc is None or self.traits is None:
             return None
@@ -99,10 +104,20 @@ class Plans:
         key = (text, operation.name.value if operation.name else None)
         known = self.operations.get(key)
         if known is None:
-            known = self.operations[key] = Operation(len(text), _steering(executor))
+            known = self.operations[key] = Operation(
+                len(text), _steering(executor), _reads(executor)
+            )
             self._make_room()
         else:
             self.operations.move_to_end(key)
+        return known
+
+    def plan_for(
+        self, executor: CompiledExecutor, known: "Operation | None"
+    ) -> Plan | None:
+        """The plan of the executor's operation; None when graphql-core has to do."""
+        if known is None or self.traits is None:
+            return None
         if known.steering is None:
             return None
         coerced = executor.variable_values.coerced
@@ -128,11 +143,13 @@ class Plans:
 class Operation:
     """An operation's plans, by the values of the variables that steer it.
 
-    `steering` is None for an operation that only graphql-core covers.
+    `steering` is None for an operation that only graphql-core covers. `reads` is what
+    it takes from the documents behind each type.
     """
 
     length: int
     steering: tuple[str, ...] | None
+    reads: Reads
     plans: OrderedDict[Hashable, Plan | None] = field(default_factory=OrderedDict)
 
     def size(self) -> int:
@@ -154,6 +171,10 @@ def _steering(executor: CompiledExecutor) -> tuple[str, ...] | None:
         return steering_names(executor)
     except NotPlanned:
         return None
+
+
+def _reads(executor: CompiledExecutor) -> Reads:
+    return reads_of(executor.schema, executor.fragment_definitions, executor.operation)
 
 
 def _compiled(

@@ -37,7 +37,14 @@ import ast
 import asyncio
 import inspect
 import operator
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from functools import reduce
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
@@ -72,9 +79,11 @@ class PlainField(StrawberryField):
     path: tuple[str, ...] = ()
     read: Callable[[Any], Any] | None = None
     assumed: Any = None
+    needs: frozenset[str] | None = None
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
+        copied.needs = self.needs
         copied.path = self.path
         copied.read = self.read
         copied.assumed = self.assumed
@@ -101,9 +110,11 @@ class BatchField(StrawberryField):
 
     load: BatchFunction
     key: Key
+    needs: frozenset[str] | None = None
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
+        copied.needs = self.needs
         copied.load = self.load
         copied.key = self.key
         return copied
@@ -115,6 +126,7 @@ def plain(
     description: str,
     read: Callable[[Any], Any] | None = None,
     default: Any = None,
+    needs: Iterable[str] | None = None,
     name: str | None = None,
     deprecation_reason: str | None = None,
     directives: Sequence[object] = (),
@@ -122,7 +134,8 @@ def plain(
     """A field that reads the dotted `path` of its document; "" is the document itself.
 
     Where something on the way is missing, null or no document, the value is `default`.
-    `read` converts the value, the default too, but never null.
+    `read` converts the value, the default too, but never null. `needs` tells what a
+    field of the document itself takes from it, as names at its top; without it, all.
     """
     field = PlainField(
         graphql_name=name,
@@ -131,6 +144,8 @@ def plain(
         directives=directives,
     )
     field.path = tuple(path.split(".")) if path else ()
+    if needs is not None or path:
+        field.needs = frozenset(field.path[:1] if needs is None else needs)
     field.read = read
     field.assumed = default
     return field
@@ -140,6 +155,7 @@ def batch(
     *,
     description: str,
     key: Key | None = None,
+    needs: Iterable[str] | None = None,
     graphql_type: Any = None,
     name: str | None = None,
     deprecation_reason: str | None = None,
@@ -151,7 +167,8 @@ def batch(
     `graphql_type` or else the element type of the list that the function is annotated
     with. An exception in a slot is the error of that slot alone. Parents arrive once
     per `key(parent)`, which is the document's `_id` when not given, and an operation
-    reads each key once per field and arguments.
+    reads each key once per field and arguments. `needs` tells what the function and
+    the key take from a parent beside `_id`, as names at its top; without it, all.
     """
 
     def declare(function: BatchFunction) -> Any:
@@ -165,6 +182,7 @@ def batch(
         )
         field.load = function
         field.key = key or operator.itemgetter("_id")
+        field.needs = None if needs is None else frozenset(needs)
         return field(StrawberryResolver(_one_at_a_time(field, graphql_type)))
 
     return declare

@@ -3,6 +3,7 @@
 import dataclasses
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from strawberry.dataloader import AbstractCache, DataLoader
@@ -36,14 +37,17 @@ class Loads(AbstractCache[Any, Any]):
     ) -> None:
         self.results: dict[Hashable, Any] = {}
         self.key = key
-        self.loader: DataLoader[Any, Any] = DataLoader(
-            self._read, cache=cached, cache_map=self
-        )
+        self._cached = cached
         self._load = load
         self._kept: list[Any] = []  # a key may be an id(), good while its parent lives
         self._context = context
         self._arguments = arguments
         self._futures: dict[Hashable, Future[Any]] = {}
+
+    @cached_property
+    def loader(self) -> DataLoader[Any, Any]:
+        """What gathers parents that arrive one at a time."""
+        return DataLoader(self._read, cache=self._cached, cache_map=self)
 
     async def read(self, parents: dict[Hashable, Any]) -> None:
         """Read what is missing for `parents`, given by key, into `results`."""
@@ -67,7 +71,7 @@ class Loads(AbstractCache[Any, Any]):
         keys = [self.key(parent) for parent in parents]
         await self.read(dict(zip(keys, parents, strict=True)))
         values = [self.results[key] for key in keys]
-        if not self.loader.cache:
+        if not self._cached:
             self.clear()
         return values
 
@@ -96,6 +100,18 @@ class WrongNumberOfValues(RuntimeError):
             f"{getattr(load, '__qualname__', load)} was given {expected} parents and "
             f"answered {received} values: it must answer one per parent, in order."
         )
+
+
+def forget(context: Any) -> None:
+    """Let go of all that an operation has read. Loads and loaders refer to each other,
+    and what they hold would otherwise wait for the garbage collector."""
+    loaders = getattr(context, "loaders", None)
+    if not isinstance(loaders, dict):
+        return
+    for loads in loaders.values():
+        if isinstance(loads, Loads):
+            loads.clear()
+    loaders.clear()
 
 
 def freeze(value: Any) -> Hashable:

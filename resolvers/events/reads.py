@@ -48,12 +48,18 @@ async def events_by_id(
 
 
 async def event_page(
-    db: Database, page: PageRequest, filter: EventFilter = EVERY_EVENT
+    db: Database,
+    page: PageRequest,
+    filter: EventFilter = EVERY_EVENT,
+    *,
+    projection: Document | None = None,
 ) -> Page:
     """Events of everyone, newest first. The page's scope counts them through
-    `count_events`."""
+    `count_events`. A `projection` has the timestamp."""
     match = await _match(db, filter)
-    return await read_page(db.events, match, NEWEST_FIRST, page, scope=filter)
+    return await read_page(
+        db.events, match, NEWEST_FIRST, page, projection=projection, scope=filter
+    )
 
 
 async def count_events(db: Database, filter: EventFilter = EVERY_EVENT) -> int:
@@ -69,9 +75,12 @@ async def events_of_profiles(
     profile_ids: Sequence[str | ObjectId],
     page: PageRequest,
     filter: EventFilter = EVERY_EVENT,
+    *,
+    projection: Document | None = None,
 ) -> list[Page]:
     """A page of each profile's events, newest first, in order: one command for all of
-    them, which reads no more of a long history than of a short one."""
+    them, which reads no more of a long history than of a short one. A `projection`
+    has the profile's id and the timestamp."""
     wanted = [object_id(one) for one in profile_ids]
     narrowed = both(await _match(db, filter), keyset_filter(NEWEST_FIRST, page))
     found: dict[ObjectId, list[Document]] = {one: [] for one in wanted}
@@ -88,6 +97,7 @@ async def events_of_profiles(
                     {"$match": narrowed},
                     {"$sort": sort_of(NEWEST_FIRST, page)},
                     {"$limit": page.size + 1},
+                    *([{"$project": projection}] if projection else []),
                 ],
                 "as": "event",
             }

@@ -21,33 +21,42 @@ from resolvers.pages import (
 )
 
 NEWEST_FIRST = Order("_id", -1)
+IDENTIFIERS = ("external_id", "email", "phone_number", "anonymous_ids")
 
 
 async def profiles_by_id(
-    db: Database, ids: Sequence[str | ObjectId]
+    db: Database,
+    ids: Sequence[str | ObjectId],
+    *,
+    projection: Document | None = None,
 ) -> list[Document | None]:
     """One slot per id, in order. The id of a merged profile finds the one into which
     it was merged."""
     wanted = [object_id(one) for one in ids]
-    rows = await find(db.profiles, {"_id": {"$in": list(set(wanted))}})
+    rows = await find(db.profiles, {"_id": {"$in": list(set(wanted))}}, projection)
     found = {row["_id"]: row for row in rows}
     missing = {one for one in wanted if one not in found}
     if missing:
-        rows = await find(db.profiles, having("merged_ids", list(missing)))
+        followed = projection and {**projection, "merged_ids": 1}
+        rows = await find(db.profiles, having("merged_ids", list(missing)), followed)
         for row in rows:
             found |= {former: row for former in row["merged_ids"] if former in missing}
     return [found.get(one) for one in wanted]
 
 
-async def profile_by(db: Database, identity: Identity) -> Document | None:
+async def profile_by(
+    db: Database, identity: Identity, *, projection: Document | None = None
+) -> Document | None:
     """The profile that has every identifier given, or None."""
+    if projection is not None:
+        projection = projection | dict.fromkeys(IDENTIFIERS, 1)
     if identity.id is not None:
-        (profile,) = await profiles_by_id(db, [identity.id])
+        (profile,) = await profiles_by_id(db, [identity.id], projection=projection)
     else:
         field, value = next(
             identity.known(), ("anonymous_ids", identity.anonymous_id or "")
         )
-        profile = await db.profiles.find_one(having(field, [value]))
+        profile = await db.profiles.find_one(having(field, [value]), projection)
     if profile is None:
         return None
     is_theirs = all(profile.get(field) == value for field, value in identity.known())

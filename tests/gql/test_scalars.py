@@ -1,9 +1,10 @@
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 import pytest
 from graphql import GraphQLError
 
 from gql.scalars import date_time_text, parse_date, parse_date_time
+from resolvers.db import STORED_ZONE
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,18 @@ def test_an_instant_is_written_in_utc_with_milliseconds() -> None:
     assert date_time_text(datetime(2026, 3, 1, 1, 30, 0, 5999, tzinfo=east)) == (
         "2026-02-28T23:30:00.005Z"
     )
+
+
+@pytest.mark.parametrize("zone", [UTC, STORED_ZONE, timezone(timedelta(hours=-5))])
+@pytest.mark.parametrize("year", [1, 999, 1970, 9999])
+def test_every_instant_is_written_as_its_parts_say(year: int, zone: tzinfo) -> None:
+    for hour, second, microsecond in ((0, 0, 0), (9, 7, 999), (23, 59, 999_999)):
+        instant = datetime(year, 6, 30, hour, 5, second, microsecond, tzinfo=zone)
+
+        utc = instant.astimezone(UTC)
+
+        expected = f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+        assert date_time_text(instant) == expected
 
 
 def test_a_day_is_read() -> None:
