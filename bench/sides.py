@@ -61,12 +61,12 @@ def _uvicorn(app: str) -> tuple[str, ...]:
     )
 
 
-def _ours(name: str, title: str, driver: str, app: str = "server.app") -> Side:
+def _ours(name: str, title: str, driver: str, executor: str = "compiled") -> Side:
     return Side(
         name,
         title,
-        _uvicorn(f"{app}:from_environment"),
-        (("AUDIENCE_DRIVER", driver),),
+        _uvicorn("server.app:from_environment"),
+        (("AUDIENCE_DRIVER", driver), ("AUDIENCE_EXECUTOR", executor)),
     )
 
 
@@ -95,7 +95,7 @@ SIDES = {
     for side in (
         _ours("audience", "Audience, Motor", "motor"),
         _ours("audience-pymongo", "Audience, PyMongo async", "pymongo"),
-        _ours("audience-plain", "Audience, graphql-core", "motor", "bench.plain"),
+        _ours("audience-plain", "Audience, graphql-core", "motor", "graphql-core"),
         _raw("raw", "no GraphQL, Motor", "motor"),
         _raw("raw-pymongo", "no GraphQL, PyMongo async", "pymongo"),
         _node("mercurius", "Mercurius with JIT, Node"),

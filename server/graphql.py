@@ -130,6 +130,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             deliver=running.deliver,
             address=running.settings.address,
             count_sign_up=sign_up_counter(running, client_address(request)),
+            compiled=running.settings.executor == "compiled",
             connection=request if isinstance(request, WebSocket) else None,
         )
 

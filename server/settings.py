@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="The MongoDB driver: `motor`, or `pymongo` for PyMongo's own "
         "asynchronous API.",
     )
+    executor: Literal["compiled", "graphql-core"] = Field(
+        default="compiled",
+        description="What executes operations: `compiled`, which plans each one once, "
+        "or `graphql-core` alone. Both give the same answers.",
+    )
     data: Path = Field(
         default=DATA_FOLDER,
         description="The data folder: the server's own MongoDB keeps its files there.",
