@@ -1,9 +1,12 @@
 """Sequences of events: one pass over each profile's events in the order of time.
 
-The pass remembers, for each step that has to happen, the latest beginning of a chain
-that has come so far and still waits for what follows. Events at one time are taken
-together, for a step comes strictly after the one before. When the last step must not
-happen, the earliest finished chain waits to outlive it.
+Each event of a step becomes one number, its time and its step, so that the numbers'
+order is that of time. At one time the later steps come first, for a step comes
+strictly after the one before. The pass remembers, for each step that has to happen, the
+latest beginning of a chain that has come so far and still waits for what follows. When
+the last step must not happen, the earliest finished chain waits to outlive it.
+
+Two steps without a span between them need no pass: the first and last times decide.
 """
 
 from datetime import timedelta
@@ -27,35 +30,89 @@ LENGTHS = {
     Unit.YEAR: timedelta(days=365),
 }
 
+_STEPS = 8  # a time's place for its step
+_PAST = 2**46  # milliseconds that make every time of four-digit years positive
+_DONE = -1
+
 
 def sequence_stages(fact: SequenceFact) -> list[Document]:
     """Stages on the events: the profiles that completed the sequence, as `_id`."""
-    branches = [
-        [
-            {"$match": _step_filter(fact, step)},
-            {
-                "$project": {
-                    "_id": {"p": "$profile_id", "t": "$timestamp"},
-                    "s": {"$literal": number},
-                }
-            },
-        ]
-        for number, step in enumerate(fact.steps)
-    ]
-    at_once = {"_id": "$_id", "s": {"$addToSet": "$s"}}
-    history = {"_id": "$_id.p", "e": {"$push": {"t": "$_id.t", "s": "$s"}}}
-    return [
-        *united("events", branches),
-        {"$group": at_once},
-        {"$group": history},
-        {"$match": {"e.s": 0}},
-        {"$match": {"$expr": _completed(fact)}},
-    ]
+    if _is_simple(fact):
+        return _by_ends(fact)
+    return [*_numbered(fact), {"$match": {"$expr": _completed(fact)}}]
+
+
+def sequence_summary_filter(fact: SequenceFact) -> Document | None:
+    """The sequence as a filter on the profile's summary; None where that would not be
+    exact."""
+    whole = not window_operators(fact.window)
+    if not (
+        _is_simple(fact) and whole and all(it.where == EVERYONE for it in fact.steps)
+    ):
+        return None
+    first, second = (f"summary.{step.metric.key}" for step in fact.steps)
+    if fact.steps[1].happened:
+        follows = {"$lt": [f"${first}.f", f"${second}.l"]}
+    else:
+        follows = {"$gte": [f"${first}.l", f"${second}.l"]}
+    return {f"{first}.n": {"$gte": 1}, "$expr": follows}
 
 
 def length_of(span: Span) -> timedelta:
     """How long a span between two events is: a month has 30 days, a year 365."""
     return LENGTHS[span.unit] * span.amount
+
+
+def _is_simple(fact: SequenceFact) -> bool:
+    return len(fact.steps) == 2 and fact.within is None
+
+
+def _by_ends(fact: SequenceFact) -> list[Document]:
+    """The second step comes when its last event is later than the first step's first;
+    and never again when it is not later than the first step's last."""
+    happens = fact.steps[1].happened
+    ends = ({"$min" if happens else "$max": "$timestamp"}, {"$max": "$timestamp"})
+    branches = [
+        [
+            {"$match": _step_filter(fact, step)},
+            {"$group": {"_id": "$profile_id", name: end}},
+        ]
+        for name, step, end in zip("ab", fact.steps, ends, strict=True)
+    ]
+    both = {"_id": "$_id", "a": {"$max": "$a"}, "b": {"$max": "$b"}}
+    follows = {"$lt" if happens else "$gte": ["$a", "$b"]}
+    return [
+        *united("events", branches),
+        {"$group": both},
+        {"$match": {"a": {"$ne": None}, "$expr": follows}},
+    ]
+
+
+def _numbered(fact: SequenceFact) -> list[Document]:
+    """Stages on the events: the numbers `x` of each profile `_id`. One pass over the
+    events where the metric tells the step, otherwise one for each step."""
+    group: Document = {"_id": "$profile_id", "x": {"$push": "$x"}}
+    metrics = [ObjectId(step.metric.id) for step in fact.steps]
+    if len(set(metrics)) == len(metrics):
+        group["x"] = {"$push": _number({"$indexOfArray": [metrics, "$metric_id"]})}
+        return [{"$match": _any_step_filter(fact, metrics)}, {"$group": group}]
+    branches = [
+        [
+            {"$match": _step_filter(fact, step)},
+            {"$project": {"_id": 0, "profile_id": 1, "x": _number(place)}},
+        ]
+        for place, step in enumerate(fact.steps)
+    ]
+    return [*united("events", branches), {"$group": group}]
+
+
+def _any_step_filter(fact: SequenceFact, metrics: list[ObjectId]) -> Document:
+    if any(step.where != EVERYONE for step in fact.steps):
+        return {"$or": [_step_filter(fact, step) for step in fact.steps]}
+    found: Document = {"metric_id": {"$in": metrics}}
+    if during := window_operators(fact.window):
+        found["timestamp"] = during
+    return found
 
 
 def _step_filter(fact: SequenceFact, step: Step) -> Document:
@@ -67,66 +124,103 @@ def _step_filter(fact: SequenceFact, step: Step) -> Document:
     return found
 
 
+def _number(place: int | Document) -> Document:
+    """The time and the step as one number, the later steps smaller."""
+    time = {"$multiply": [{"$toLong": "$timestamp"}, _STEPS]}
+    return {"$subtract": [{"$add": [time, _PAST * _STEPS + _STEPS - 1]}, place]}
+
+
 def _completed(fact: SequenceFact) -> Document:
     happening = [place for place, step in enumerate(fact.steps) if step.happened]
     last = happening[-1]
     outlives = last < len(fact.steps) - 1
-    begin: Document = {"done": False, "open": None}
-    after: Document = {}
-    reached: dict[int, Any] = {}
-    for number, place in enumerate(happening):
-        before = None if number == 0 else happening[number - 1]
-        reached[place] = _reached(fact, place, before)
-        if place == last:
-            continue
-        name = f"d{place}"
-        begin[name] = None
-        kept: Any = f"$$value.{name}"
-        if not fact.steps[place + 1].happened:
-            kept = {"$cond": [_has(place + 1), None, kept]}
-        after[name] = {"$max": [kept, reached[place]]}
-    arrived = {"$gt": [reached[last], None]}
-    if not outlives:
-        after |= {"done": {"$or": ["$$value.done", arrived]}, "open": None}
-    else:
-        after |= _outliving(fact, last, arrived)
-    ordered = {"$sortArray": {"input": "$e", "sortBy": {"t": 1}}}
-    outcome = {"$reduce": {"input": ordered, "initialValue": begin, "in": after}}
-    holds = {"$or": ["$$end.done", {"$gt": ["$$end.open", None]}]}
+    waiting = _Waiting([*happening[:-1], *([last] if outlives else [])])
+    before = dict(zip(happening[1:], happening, strict=False))
+    turns: list[Any] = []
+    for place, step in enumerate(fact.steps):
+        if not step.happened:
+            turn = _unwanted(fact, waiting, place, is_last=place > last)
+        elif place == 0:
+            turn = waiting.with_(0, "$$this")
+            if place == last:
+                turn = waiting.with_(0, _earliest(waiting.at(0)))
+        else:
+            start = waiting.at(before[place])
+            reached: Document = {"$and": [{"$gt": [start, 0]}]}
+            if fact.within is not None:
+                reached["$and"].append({"$lte": _since(start, 0, place, fact.within)})
+            if place < last:
+                then = waiting.with_(place, {"$max": [waiting.at(place), start]})
+            elif outlives:
+                then = waiting.with_(place, _earliest(waiting.at(place)))
+            else:
+                then = waiting.done
+            turn = {"$cond": [reached, then, "$$value"]}
+        turns.append(turn)
+    step_of = {"$subtract": [_STEPS - 1, {"$mod": ["$$this", _STEPS]}]}
+    branches = [
+        {"case": {"$eq": ["$$step", place]}, "then": turn}
+        for place, turn in enumerate(turns)
+    ]
+    one = {
+        "$let": {
+            "vars": {"step": {"$toInt": step_of}},
+            "in": {"$switch": {"branches": branches, "default": "$$value"}},
+        }
+    }
+    ordered = {"$sortArray": {"input": "$x", "sortBy": 1}}
+    over = {"$cond": [waiting.is_done("$$value"), "$$value", one]}
+    outcome = {"$reduce": {"input": ordered, "initialValue": waiting.begin, "in": over}}
+    holds: Document = waiting.is_done("$$end")
+    if outlives:
+        holds = {"$or": [holds, {"$gt": [waiting.at(last, "$$end"), 0]}]}
     return {"$let": {"vars": {"end": outcome}, "in": holds}}
 
 
-def _reached(fact: SequenceFact, place: int, before: int | None) -> Document:
-    """The beginning of a chain that comes to the step at this time, or null."""
-    if before is None:
-        return {"$cond": [_has(place), "$$this.t", None]}
-    start = f"$$value.d{before}"
-    tests = [_has(place), {"$gt": [start, None]}]
-    if fact.within is not None:
-        tests.append({"$lte": [_since(start), _milliseconds(fact.within)]})
-    return {"$cond": [{"$and": tests}, start, None]}
+def _unwanted(
+    fact: SequenceFact, waiting: "_Waiting", place: int, *, is_last: bool
+) -> Any:
+    """What must not happen ends the chains that wait for the step after it; the last
+    one comes too late for a chain that has waited long enough."""
+    ended = waiting.with_(place - 1, 0)
+    if not is_last or fact.within is None:
+        return ended
+    open_ = waiting.at(place - 1)
+    late = {"$gt": _since(open_, place - 1, place, fact.within)}
+    outlived = {"$and": [{"$gt": [open_, 0]}, late]}
+    return {"$cond": [outlived, waiting.done, ended]}
 
 
-def _outliving(fact: SequenceFact, last: int, arrived: Document) -> Document:
-    """The finished chain that has waited longest for what must not happen."""
-    ended = _has(last + 1)
-    done: Any = "$$value.done"
-    if fact.within is not None:
-        late = {"$gt": [_since("$$value.open"), _milliseconds(fact.within)]}
-        waited = {"$and": [ended, {"$gt": ["$$value.open", None]}, late]}
-        done = {"$or": [done, waited]}
-    kept = {"$cond": [ended, None, "$$value.open"]}
-    new = {"$cond": [arrived, "$$this.t", None]}
-    return {"done": done, "open": {"$min": [kept, new]}}
+class _Waiting:
+    """What the pass carries along: a number for each step that chains wait at, 0 for
+    none; by itself when there is one only."""
+
+    def __init__(self, places: list[int]) -> None:
+        self._places = places
+        self._single = len(places) == 1
+        self.begin: Any = 0 if self._single else {f"d{it}": 0 for it in places}
+        self.done: Any = _DONE if self._single else {"d0": _DONE}
+
+    def at(self, place: int, of: str = "$$value") -> str:
+        return of if self._single else f"{of}.d{place}"
+
+    def with_(self, place: int, number: Any) -> Any:
+        if self._single:
+            return number
+        kept: Document = {f"d{it}": self.at(it) for it in self._places}
+        kept[f"d{place}"] = number
+        return kept
+
+    def is_done(self, of: str) -> Document:
+        return {"$eq": [self.at(0, of), _DONE]}
 
 
-def _has(place: int) -> Document:
-    return {"$in": [place, "$$this.s"]}
+def _earliest(waits: str) -> Document:
+    return {"$cond": [{"$gt": [waits, 0]}, waits, "$$this"]}
 
 
-def _since(start: str) -> Document:
-    return {"$subtract": ["$$this.t", start]}
-
-
-def _milliseconds(span: Span) -> int:
-    return length_of(span) // timedelta(milliseconds=1)
+def _since(start: str, begun: int, place: int, span: Span) -> list[Any]:
+    """The two sides of a comparison: how long ago `start` was, a number of the step
+    `begun`, and the span."""
+    length = length_of(span) // timedelta(milliseconds=1)
+    return [{"$subtract": ["$$this", start]}, length * _STEPS - (place - begun)]

@@ -17,6 +17,8 @@ sharded collections, and nothing is written.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bson import ObjectId
+
 from audience.plan.tree import (
     EVERYONE,
     EventFact,
@@ -34,7 +36,9 @@ from resolvers.db import Document
 from resolvers.pages import both
 from resolvers.pipelines.events import event_stages, summary_filter
 from resolvers.pipelines.filters import NOBODY, fact_filter, filter_of
-from resolvers.pipelines.sequences import sequence_stages
+from resolvers.pipelines.sequences import sequence_stages, sequence_summary_filter
+
+EVERY_ID: Document = {"_id": {"$gte": ObjectId("0" * 24)}}
 
 _FLAG = {"$literal": True}
 
@@ -107,7 +111,7 @@ class _Told:
         if isinstance(fact, EventFact):
             return summary_filter(fact) if self.use_summaries else None
         if isinstance(fact, SequenceFact):
-            return None
+            return sequence_summary_filter(fact) if self.use_summaries else None
         return fact_filter(fact)
 
     def by_document(self, node: Node) -> bool:
@@ -121,8 +125,9 @@ def _flags(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     rest = _gathered(told, rest)
     names: dict[Node, str] = {}
     decision = _decision(told, rest, names)
-    candidates = {"$project": {"_id": 1, "p": _FLAG}}
-    stages = [*_matching(narrowed), candidates]
+    # By the index alone, unless the profiles have to tell something.
+    stages = _matching(narrowed or EVERY_ID)
+    stages.append({"$project": {"_id": 1, "p": _FLAG}})
     stages += [_union(told, node, name) for node, name in names.items()]
     stages.append(_by_profile(["p", *names.values()]))
     stages.append({"$match": {"$and": [{"p": True}, decision]}})
