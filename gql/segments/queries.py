@@ -11,9 +11,20 @@ from gql.ids import Kind, stored_id
 from gql.queries import query
 from gql.segments.condition_inputs import SegmentDefinitionInput
 from gql.segments.reading import definition_of
-from gql.segments.types import Segment, SegmentConnection, SegmentPreview
+from gql.segments.types import (
+    Segment,
+    SegmentConnection,
+    SegmentOverlap,
+    SegmentPreview,
+)
 from resolvers.db import Document
-from resolvers.segments import count_segments, preview, segment_page, segments_by_id
+from resolvers.segments import (
+    count_segments,
+    preview,
+    segment_overlap,
+    segment_page,
+    segments_by_id,
+)
 
 
 @strawberry.type
@@ -67,6 +78,27 @@ class SegmentQuery:
         parsed = definition_of(definition, "definition")
         found = await preview(context.db, parsed, context.now(), context.zone)
         return {"preview": found}
+
+    @query(
+        list[SegmentOverlap],
+        "segments:read",
+        description="How many people segments have in common: an entry for each "
+        "segment by itself, for each two of them, and so on.",
+    )
+    @staticmethod
+    async def segment_overlap(
+        context: Context,
+        segment_ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description="2 to 5 different segments."),
+        ],
+    ) -> list[Document]:
+        stored = [
+            stored_id(one, Kind.SEGMENT, "segmentIds", str(number))
+            for number, one in enumerate(segment_ids)
+        ]
+        found = await segment_overlap(context.db, stored, context.now(), context.zone)
+        return [{"segments": [*it.segments], "size": it.size} for it in found]
 
 
 async def _count_segments(

@@ -131,6 +131,12 @@ class SegmentConnection(Connection):
     edges: list[SegmentEdge] = plain("edges", description="The page's segments.")
 
 
+@strawberry.type(description="How many people some segments have in common.")
+class SegmentOverlap:
+    segments: list[Segment] = plain("segments", description="The segments.")
+    size: int = plain("size", description="How many people are in all of them.")
+
+
 @strawberry.type(description="How many people can be reached on a channel.")
 class ChannelReach:
     channel: Channel = plain("channel", description="The channel.")

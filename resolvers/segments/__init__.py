@@ -2,6 +2,7 @@
 
 from resolvers.segments.explanations import Explanation, explain_profiles
 from resolvers.segments.filters import filtered_profiles
+from resolvers.segments.overlaps import Overlap, segment_overlap
 from resolvers.segments.questions import (
     Preview,
     count_members,
@@ -25,6 +26,7 @@ from resolvers.segments.references import check_references, references_of
 
 __all__ = [
     "Explanation",
+    "Overlap",
     "Preview",
     "check_references",
     "count_members",
@@ -39,6 +41,7 @@ __all__ = [
     "preview",
     "references_of",
     "segment_members",
+    "segment_overlap",
     "segment_page",
     "segment_questions",
     "segment_sizes",

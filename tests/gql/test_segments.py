@@ -696,3 +696,29 @@ async def test_reading_needs_a_scope(api: Api) -> None:
     refused = await api.refusals("{ segments { totalCount } }")
 
     assert [it["code"] for it in refused] == ["UNAUTHENTICATED"]
+
+
+async def test_the_overlap_of_segments_is_told(graphql: GraphQL, db: Database) -> None:
+    await shop(db)
+    one = await created(graphql, "One", orders({"atLeast": 1}))
+    all_ = await created(graphql, "All", orders({"atLeast": 0}))
+
+    found = await graphql(
+        "query ($ids: [ID!]!) { segmentOverlap(segmentIds: $ids) "
+        "{ size segments { name size } } }",
+        ids=[one["id"], all_["id"]],
+    )
+
+    sizes = {
+        name: (
+            await graphql(
+                "query ($id: ID!) { segment(id: $id) { name size } }", id=each["id"]
+            )
+        )["segment"]
+        for name, each in (("One", one), ("All", all_))
+    }
+    assert found["segmentOverlap"] == [
+        {"size": sizes["One"]["size"], "segments": [sizes["One"]]},
+        {"size": sizes["All"]["size"], "segments": [sizes["All"]]},
+        {"size": sizes["One"]["size"], "segments": [sizes["One"], sizes["All"]]},
+    ]
