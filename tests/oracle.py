@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,6 +70,8 @@ def condition_holds(condition: Json, profile: Json, world: World) -> bool:
             return inner is said.get("isMember", True)
         case "region":
             return region_holds(said, profile) is said.get("isWithin", True)
+        case "sample":
+            return sample_holds(said, str(profile["_id"]))
         case "sequence":
             return sequence_holds(said, profile, world) is said.get("isCompleted", True)
         case "all":
@@ -164,6 +167,16 @@ def region_holds(said: Json, profile: Json) -> bool:
     if said["region"] == "UNITED_STATES":
         return country in ("us", "usa", "united states", "united states of america")
     return country in ("de", "deu", "germany", "fr", "fra", "france")
+
+
+def sample_holds(said: Json, profile_id: str) -> bool:
+    p = 2_147_483_647
+    digest = sha256(said.get("seed", "").encode()).hexdigest()
+    k = [int(digest[at : at + 12], 16) % (p - 1) + 1 for at in range(0, 60, 12)]
+    t, c = int(profile_id[:8], 16), int(profile_id[18:], 16)
+    a = (c * k[0] + t * k[1] + k[2]) % p
+    number = pow(a * a * k[3] + k[4], 2, p)
+    return bool(number < said["percent"] / 100 * p)
 
 
 def sequence_holds(said: Json, profile: Json, world: World) -> bool:

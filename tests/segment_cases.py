@@ -185,7 +185,7 @@ def definition_of(random: Random, world: World, depth: int = 1) -> Json:
 
 def _condition(random: Random, world: World, depth: int) -> Json:
     kinds = ["event"] * 5 + ["property"] * 5 + ["sequence"] * 2
-    kinds += ["consent", "list", "list", "region"]
+    kinds += ["consent", "list", "list", "region", "sample"]
     if depth < 3:
         kinds += ["all", "not"]
     kind = random.choice(kinds)
@@ -203,6 +203,11 @@ def _condition(random: Random, world: World, depth: int) -> Json:
             if _coin(random):
                 said["joined"] = _timeframe(random, world)
             return {"list": said}
+        case "sample":
+            said = {"percent": random.choice((0, 12.5, 50, 100))}
+            if _coin(random):
+                said["seed"] = random.choice(("spring", "été"))
+            return {"sample": said}
         case "region":
             regions = ("EUROPEAN_UNION", "UNITED_STATES")
             said = {"region": random.choice(regions), "isWithin": _coin(random)}

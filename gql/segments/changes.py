@@ -78,6 +78,7 @@ class SegmentMutation:
             definition_json(input.definition),
             now=context.now(),
             is_starred=input.is_starred,
+            by=_author(context),
         )
         return accepted(segment=made)
 
@@ -92,6 +93,7 @@ class SegmentMutation:
             name=given(input.name),
             definition=None if definition is None else definition_json(definition),
             is_starred=given(input.is_starred),
+            by=_author(context),
         )
         return accepted(segment=changed)
 
@@ -104,3 +106,7 @@ class SegmentMutation:
     async def delete_segment(context: Context, input: DeleteSegmentInput) -> Document:
         stored = stored_id(input.id, Kind.SEGMENT)
         return accepted(deleted_id=await delete_segment(context.db, stored))
+
+
+def _author(context: Context) -> str:
+    return context.require_key().name

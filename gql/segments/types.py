@@ -33,7 +33,9 @@ from resolvers.segments import (
     segment_members,
     segment_questions,
     segment_sizes,
+    versions_of,
 )
+from resolvers.segments.records import KEPT_VERSIONS
 
 if TYPE_CHECKING:
     from gql.profiles import Profile, ProfileConnection
@@ -55,6 +57,16 @@ class SegmentMemberConnection(Connection):
     edges: list[SegmentMemberEdge] = plain("edges", description="The page's members.")
 
 
+@strawberry.type(description="A segment's definition, as it was for a time.")
+class SegmentVersion:
+    version: int = plain("version", description="1 for the first definition.")
+    definition: SegmentDefinition = plain("definition", description="Who was meant.")
+    created_at: datetime = plain("at", description="Since when.")
+    created_by: str | None = plain(
+        "by", description="The name of the API key with which it was written."
+    )
+
+
 @strawberry.type(
     description="A question about people, kept under a name. Its members are those of "
     "whom the definition holds at the moment."
@@ -71,6 +83,18 @@ class Segment(Node):
     )
     created_at: datetime = plain("created_at", description="When it was made.")
     updated_at: datetime = plain("updated_at", description="When it was last changed.")
+
+    @batch(
+        description=f"The definitions that it has had, the present one first: at most "
+        f"{KEPT_VERSIONS}."
+    )
+    @staticmethod
+    async def versions(
+        parents: list[Document], context: Context
+    ) -> list[list[SegmentVersion]]:
+        found = await versions_of(context.db, [row["_id"] for row in parents])
+        rows: list[Any] = [found[row["_id"]] for row in parents]
+        return rows
 
     @batch(description="Who is in the segment. Needs the scope profiles:read.")
     @staticmethod

@@ -21,6 +21,7 @@ from resolvers.segments.records import (
     segment_page,
     segments_by_id,
     update_segment,
+    versions_of,
 )
 from resolvers.segments.references import check_references, references_of
 
@@ -47,4 +48,5 @@ __all__ = [
     "segment_sizes",
     "segments_by_id",
     "update_segment",
+    "versions_of",
 ]

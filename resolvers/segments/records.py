@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import bson
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from audience.conditions import Definition, parse, to_json
-from audience.errors import LimitReached, NotAllowed, NotFound, Taken
+from audience.conditions import Definition, limits, parse, to_json
+from audience.errors import LimitReached, NotAllowed, NotFound, Taken, TooLarge
 from audience.lists import check_name, name_key
 from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
@@ -23,7 +24,10 @@ from resolvers.segments.references import (
 )
 
 MAX_SEGMENTS = 1_000
+KEPT_VERSIONS = 10
 BY_NAME = Order("name_key", always_there=True)
+
+_WITHOUT_VERSIONS: Document = {"versions": 0}
 
 
 async def segments_by_id(
@@ -31,7 +35,7 @@ async def segments_by_id(
 ) -> list[Document | None]:
     """One slot per id, in order."""
     wanted = [object_id(one) for one in ids]
-    rows = await find(db.segments, {"_id": {"$in": wanted}})
+    rows = await find(db.segments, {"_id": {"$in": wanted}}, _WITHOUT_VERSIONS)
     found = {row["_id"]: row for row in rows}
     return [found.get(one) for one in wanted]
 
@@ -41,7 +45,14 @@ async def segment_page(
 ) -> Page:
     """Segments by name; with `search`, those whose name contains it."""
     match = _matching(search)
-    return await read_page(db.segments, match, BY_NAME, page, scope=match)
+    return await read_page(
+        db.segments,
+        match,
+        BY_NAME,
+        page,
+        projection=_WITHOUT_VERSIONS,
+        scope=match,
+    )
 
 
 async def count_segments(db: Database, *, search: str | None = None) -> int:
@@ -56,22 +67,24 @@ async def create_segment(
     *,
     now: datetime,
     is_starred: bool = False,
+    by: str | None = None,
 ) -> Document:
-    """A new segment. Taken when the name is, whatever its case; otherwise an error
-    with everything that is wrong with the definition."""
+    """A new segment, made `by` whoever. Taken when the name is, whatever its case;
+    otherwise an error with everything that is wrong with the definition."""
     shown = check_name(name)
     parsed = parse(definition, ("definition",))
     made: Document = {
         "_id": ObjectId(),
         "name": shown,
         "name_key": name_key(shown),
-        "definition": to_json(parsed),
+        "definition": _stored(parsed),
         "refers_to": [],
         "is_starred": is_starred,
         "version": 1,
         "created_at": now,
         "updated_at": now,
     }
+    kept = [_version(made["definition"], now, by)]
     if await db.segments.count_documents({}) >= MAX_SEGMENTS:
         raise LimitReached(
             f"An account has at most {MAX_SEGMENTS:,} segments; delete one first."
@@ -81,7 +94,7 @@ async def create_segment(
         await check_references(db, parsed, ("definition",), session=session)
         made["refers_to"] = await _hold_referred(db, parsed, now, session)
         try:
-            await db.segments.insert_one(made, session=session)
+            await db.segments.insert_one({**made, "versions": kept}, session=session)
         except DuplicateKeyError:
             raise _taken(shown) from None
 
@@ -100,8 +113,10 @@ async def update_segment(
     name: str | None = None,
     definition: Mapping[str, Any] | None = None,
     is_starred: bool | None = None,
+    by: str | None = None,
 ) -> Document:
-    """The segment after the change; what is None stays as it is."""
+    """The segment after the change; what is None stays as it is. `by`: who changes
+    the definition."""
     wanted = object_id(segment_id)
     changes: Document = {"updated_at": now}
     if name is not None:
@@ -112,7 +127,7 @@ async def update_segment(
     parsed = None
     if definition is not None:
         parsed = parse(definition, ("definition",))
-        changes["definition"] = to_json(parsed)
+        changes["definition"] = _stored(parsed)
 
     async def change(session: Session | None) -> Document:
         update: Document = {"$set": changes}
@@ -122,10 +137,15 @@ async def update_segment(
             )
             changes["refers_to"] = await _hold_referred(db, parsed, now, session)
             update["$inc"] = {"version": 1}
+            newest = [_version(changes["definition"], now, by)]
+            update["$push"] = {
+                "versions": {"$each": newest, "$position": 0, "$slice": KEPT_VERSIONS}
+            }
         try:
             changed = await db.segments.find_one_and_update(
                 {"_id": wanted},
                 update,
+                _WITHOUT_VERSIONS,
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
@@ -162,12 +182,31 @@ async def delete_segment(db: Database, segment_id: str | ObjectId) -> ObjectId:
     return await transaction(db, delete)
 
 
+async def versions_of(
+    db: Database, ids: Sequence[ObjectId]
+) -> dict[ObjectId, list[Document]]:
+    """For each segment its newest definitions, at most 10, the one in force first:
+    `version`, `definition`, `at` and, where it is known, `by`."""
+    wanted = {"version": 1, "versions": 1}
+    rows = await find(db.segments, {"_id": {"$in": list(ids)}}, wanted)
+    found: dict[ObjectId, list[Document]] = {it: [] for it in ids}
+    for row in rows:
+        found[row["_id"]] = [
+            {**each, "version": row["version"] - ago}
+            for ago, each in enumerate(row.get("versions", []))
+        ]
+    return found
+
+
 async def dependants(
     db: Database, ids: Sequence[ObjectId]
 ) -> dict[ObjectId, list[Document]]:
     """For each segment those whose definitions name it, by name."""
     rows = await find(
-        db.segments, {"refers_to": {"$in": list(ids)}}, sort={"name_key": 1}
+        db.segments,
+        {"refers_to": {"$in": list(ids)}},
+        _WITHOUT_VERSIONS,
+        sort={"name_key": 1},
     )
     return {it: [row for row in rows if it in row["refers_to"]] for it in ids}
 
@@ -186,6 +225,21 @@ async def _hold_referred(
     )
     named = {read_id(name, "seg_") for name in segment_ids_of(definition)}
     return [it for it in named if it is not None]
+
+
+def _stored(definition: Definition) -> Document:
+    written = to_json(definition)
+    if len(bson.encode(written)) > limits.BYTES:
+        raise TooLarge(
+            f"A definition that is kept has at most {limits.BYTES:,} bytes.",
+            ("definition",),
+        )
+    return written
+
+
+def _version(definition: Document, now: datetime, by: str | None) -> Document:
+    version: Document = {"definition": definition, "at": now}
+    return version if by is None else {**version, "by": by}
 
 
 def _matching(search: str | None) -> Document:

@@ -353,6 +353,35 @@ async def test_a_segment_is_changed(graphql: GraphQL, db: Database) -> None:
     assert json["groups"][0]["anyOf"][0]["event"]["compare"] == {"atLeast": 2.0}
 
 
+async def test_a_segment_keeps_its_definitions(api: Api, db: Database) -> None:
+    graphql = api.ask
+    await shop(db)
+    segment = await created(graphql, "Buyers", orders({"atLeast": 1}))
+    for number in range(2, 13):
+        definition = orders({"atLeast": number})
+        change = {"id": segment["id"], "definition": definition}
+        await graphql(UPDATE, input=change)
+        await graphql(UPDATE, input={"id": segment["id"], "isStarred": True})
+
+    found = await graphql(
+        "query ($id: ID!) { segment(id: $id) { version definition { json } versions "
+        "{ version createdAt createdBy definition { json } } } }",
+        id=segment["id"],
+    )
+
+    versions = found["segment"]["versions"]
+    assert [it["version"] for it in versions] == list(range(12, 2, -1))
+    assert found["segment"]["version"] == 12
+    assert versions[0]["definition"] == found["segment"]["definition"]
+    assert [
+        it["definition"]["json"]["groups"][0]["anyOf"][0]["event"]["compare"]
+        for it in versions
+    ] == [{"atLeast": number} for number in range(12, 2, -1)]
+    assert api.viewer is not None
+    assert {it["createdBy"] for it in versions} == {api.viewer.name}
+    assert all(it["createdAt"] for it in versions)
+
+
 async def test_a_name_is_unique(graphql: GraphQL, db: Database) -> None:
     await shop(db)
     await created(graphql, "Buyers", orders({"atLeast": 1}))

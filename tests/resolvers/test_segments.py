@@ -282,3 +282,16 @@ async def test_why_someone_is_in_a_segment_or_not(db: Database) -> None:
         (False, 0),
         (False, None),
     ]
+
+
+async def test_a_definition_that_is_kept_has_a_size(db: Database) -> None:
+    texts = ["x" * 500 for _ in range(500)]
+    filter = {"path": "firstName", "is": {"text": {"in": texts}}}
+    large = only(*[{"property": {"filter": filter}}] * 2)
+
+    with pytest.raises(AudienceError) as raised:
+        await create_segment(db, "Large", large, now=NOW)
+
+    assert [(it.code, it.path) for it in raised.value.problems] == [
+        ("TOO_LARGE", ("definition",))
+    ]
