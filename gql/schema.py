@@ -11,7 +11,8 @@ from gql.events import EventQuery
 from gql.execution import CompiledExecutor, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
-from gql.imports import ImportMutation, ImportQuery
+from gql.import_changes import ImportMutation
+from gql.imports import ImportQuery
 from gql.keys import KeyMutation, KeyQuery
 from gql.limits import Limits
 from gql.list_changes import ListMutation
