@@ -121,7 +121,8 @@ class Connection:
             found = await count.many(context, count.shared, ones)
             for place, total in zip(together, found, strict=True):
                 totals[place] = total
-            waiting = [place for place in waiting if place not in set(together)]
+            counted = set(together)
+            waiting = [place for place in waiting if place not in counted]
         return totals
 
 

@@ -5,6 +5,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -79,7 +80,7 @@ def page_request(
             )
     for name, cursor in (("after", after), ("before", before)):
         if cursor is not None:
-            _decode(cursor, name)
+            _decode(cursor, name, None)
     size = first if first is not None else last if last is not None else default
     return PageRequest(size, last is not None, after, before)
 
@@ -109,9 +110,13 @@ def keyset_filter(order: Order, page: PageRequest) -> Document:
     """What the cursors of `page` leave over; empty without cursors."""
     parts = []
     if page.after is not None:
-        parts.append(_beyond(order, _decode(page.after, "after"), order.direction))
+        parts.append(
+            _beyond(order, _decode(page.after, "after", order), order.direction)
+        )
     if page.before is not None:
-        parts.append(_beyond(order, _decode(page.before, "before"), -order.direction))
+        parts.append(
+            _beyond(order, _decode(page.before, "before", order), -order.direction)
+        )
     return both(*parts)
 
 
@@ -145,7 +150,7 @@ def cursor_of(row: Document, order: Order) -> str:
     if order.path == "_id":
         key: Document = {"i": row["_id"]}
     else:
-        key = {"v": _value_at(row, order.path), "i": row["_id"]}
+        key = {"p": order.path, "v": _value_at(row, order.path), "i": row["_id"]}
     return base64.urlsafe_b64encode(bson.encode(key)).decode().rstrip("=")
 
 
@@ -176,22 +181,28 @@ def _beyond(order: Order, key: Document, direction: int) -> Document:
     return {"$or": branches}
 
 
-def _decode(cursor: str, name: str) -> Document:
+def _decode(cursor: str, name: str, order: Order | None) -> Document:
+    """The key in a cursor; `order` None looks at its form alone."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         key: Document = bson.decode(
             base64.b64decode(padded, altchars=b"-_", validate=True),
             bson.CodecOptions(tz_aware=True),
         )
+        value = key.get("v")
         if not isinstance(key["i"], bson.ObjectId):
             raise TypeError
-        if isinstance(key.get("v"), dict | list):
+        if not (value is None or type(value) is str or isinstance(value, datetime)):
             raise TypeError
     except (binascii.Error, BSONError, ValueError, KeyError, TypeError):
         raise InvalidInput(
             f"{name} is not a cursor of this API: pass one from pageInfo or an edge.",
             (name,),
         ) from None
+    if order is not None and key.get("p", "_id") != order.path:
+        raise InvalidInput(
+            f"{name} is a cursor of another order: begin again without it.", (name,)
+        )
     return key
 
 

@@ -1,7 +1,11 @@
-import pytest
-from bson import ObjectId
+import base64
 
-from audience.errors import InvalidInput
+import bson
+import pytest
+from bson import Code, MaxKey, ObjectId, Regex
+
+from audience.errors import Code as Kind
+from audience.errors import InvalidInput, Problem
 from resolvers.db import Database, Document
 from resolvers.pages import (
     Order,
@@ -17,12 +21,12 @@ pytestmark = pytest.mark.anyio
 
 async def _fill(db: Database) -> list[Document]:
     rows: list[Document] = [
-        {"n": 1, "v": 3},
+        {"n": 1, "v": "c"},
         {"n": 2},
-        {"n": 3, "v": 1},
-        {"n": 4, "v": 3},
+        {"n": 3, "v": "a"},
+        {"n": 4, "v": "c"},
         {"n": 5},
-        {"n": 6, "v": 2},
+        {"n": 6, "v": "b"},
     ]
     await db.seeds.insert_many(rows)
     return rows
@@ -69,16 +73,16 @@ async def test_pages_join_to_the_whole_in_both_directions(
 @pytest.mark.parametrize(
     ("direction", "backwards", "expected"),
     [
-        (1, False, {"at": {"$gte": 3}, "$or": [{"at": {"$gt": 3}}]}),
-        (-1, False, {"at": {"$lte": 3}, "$or": [{"at": {"$lt": 3}}]}),
-        (1, True, {"at": {"$lte": 3}, "$or": [{"at": {"$lt": 3}}]}),
+        (1, False, {"at": {"$gte": "c"}, "$or": [{"at": {"$gt": "c"}}]}),
+        (-1, False, {"at": {"$lte": "c"}, "$or": [{"at": {"$lt": "c"}}]}),
+        (1, True, {"at": {"$lte": "c"}, "$or": [{"at": {"$lt": "c"}}]}),
     ],
 )
 def test_a_value_that_is_always_there_bounds_the_index(
     direction: int, backwards: bool, expected: Document
 ) -> None:
     order = Order("at", direction, always_there=True)
-    row = {"_id": ObjectId(), "at": 3}
+    row = {"_id": ObjectId(), "at": "c"}
     cursor = cursor_of(row, order)
     comparison = next(iter(expected["$or"][0]["at"]))
 
@@ -87,7 +91,7 @@ def test_a_value_that_is_always_there_bounds_the_index(
         PageRequest(5, before=cursor) if backwards else PageRequest(5, after=cursor),
     )
 
-    ties = {"at": 3, "_id": {comparison: row["_id"]}}
+    ties = {"at": "c", "_id": {comparison: row["_id"]}}
     assert found == expected | {"$or": [*expected["$or"], ties]}
 
 
@@ -138,3 +142,32 @@ def test_a_wrong_request_names_its_argument(
         page_request(**arguments)  # type: ignore[arg-type]
 
     assert (str(refused.value), refused.value.problems[0].path) == (message, path)
+
+
+@pytest.mark.parametrize(
+    "value", [{"$ne": 1}, [1], 3, Regex("x"), Code("x"), MaxKey(), b"x", True]
+)
+def test_a_cursor_holds_nothing_but_a_text_or_a_time(value: object) -> None:
+    key = bson.encode({"p": "v", "v": value, "i": ObjectId()})
+    forged = base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+    with pytest.raises(InvalidInput, match="after is not a cursor of this API"):
+        page_request(first=1, after=forged)
+
+
+async def test_a_cursor_belongs_to_its_order(db: Database) -> None:
+    await _fill(db)
+    page = await read_page(db.seeds, {}, Order("v"), PageRequest(2))
+    request = page_request(first=2, after=page.cursors[-1])
+
+    for other in (Order(), Order("n")):
+        with pytest.raises(InvalidInput) as refused:
+            await read_page(db.seeds, {}, other, request)
+
+        assert refused.value.problems == (
+            Problem(
+                Kind.INVALID,
+                "after is a cursor of another order: begin again without it.",
+                ("after",),
+            ),
+        )
