@@ -307,7 +307,7 @@ async def _change_in(
             outcomes.append(profile_id)
         elif profile_id not in drafts:
             outcomes.append(
-                NotFound(f"There is no profile {profile_id}.", ("profileId",))
+                NotFound("There is no profile with this id.", ("profileId",))
             )
         else:
             try:

@@ -2,6 +2,7 @@
 folder, started for as long as it is needed."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ def shared_database(settings: Settings) -> Iterator[Settings]:
     if settings.mongodb_uri is None and (uri := running_address(settings.data)):
         yield _with_uri(settings, uri)
         return
+    if settings.mongodb_uri is None and not settings.data.exists():
+        sys.stderr.write(f"Making a new database in {settings.data.absolute()}.\n")
     with own_database(settings) as reached:
         yield reached.settings
 

@@ -42,7 +42,13 @@ class Mongod:
 @contextlib.contextmanager
 def running_mongod(folder: Path, *, cache_gb: float = 1.0) -> Iterator[Mongod]:
     """A mongod whose data live in `folder`, for as long as the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MongodFailed(
+            f"The data folder {folder} cannot be made ({error.strerror}): choose "
+            "another with --data."
+        ) from None
     with _locked(folder):
         mongod = _start(folder, cache_gb)
         address = folder / "mongod.address"

@@ -32,6 +32,9 @@ async def make_key(
 async def show_keys(db: Database) -> None:
     """Prints every key, without what would let it be used."""
     table = Table("Id", "Name", "Kind", "Key", "Scopes", "Made", "Revoked")
+    table.columns[0].no_wrap = True
+    table.columns[0].overflow = "ignore"
+    table.columns[0].min_width = len("key_") + 24  # whole: `key revoke` needs it
     for key in await find(db.keys, {}, {"hash": 0}, sort={"_id": 1}):
         table.add_row(
             _shown_id(key["_id"]),

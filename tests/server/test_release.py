@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from audience.keys import SCOPES, WILDCARDS
 from tests.server.conftest import ROOT
 
 
@@ -86,3 +87,10 @@ def test_the_queries_of_the_readme_are_valid() -> None:
 
     assert len(queries) == 3
     assert [validate(built, parse(query)) for query in queries] == [[], [], []]
+
+
+def test_every_scope_is_described() -> None:
+    documented = (ROOT / "docs" / "keys.md").read_text()
+
+    rows = {f"| `{name}` | {text} |" for name, text in (SCOPES | WILDCARDS).items()}
+    assert set(re.findall(r"^\| `.*\|$", documented, re.MULTILINE)) == rows

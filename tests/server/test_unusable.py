@@ -1,6 +1,7 @@
 """A MongoDB that cannot be used is refused with one sentence, by real servers."""
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,3 +91,27 @@ def test_a_server_that_is_too_old() -> None:
 def test_servers_that_are_new_enough(version: str) -> None:
     refuse_unusable({"setName": "rs0"}, version)
     refuse_unusable({"msg": "isdbgrid"}, version)
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_data_folder_that_is_a_file(tmp_path: Path, inside: str) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+
+    refused = run_audience("serve", "--port", "0", "--data", str(taken / inside))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"audience: The data folder {taken / inside} ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_command_on_a_new_folder_says_so_and_shows_whole_ids(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "new"))
+
+    made = run_audience("key", "create", "Shop", "--scope", "lists:read", *data)
+    shown = run_audience("key", "list", *data, COLUMNS="60")
+
+    assert made.stderr == f"Making a new database in {tmp_path / 'new'}.\n"
+    assert made.stdout.startswith("sk_")
+    assert shown.stderr == ""
+    assert len(re.findall(r"key_[0-9a-f]{24}", shown.stdout)) == 1
