@@ -11,6 +11,8 @@ from audience.conditions.tree import (
     Comparison,
     Condition,
     ConsentCondition,
+    Coordinates,
+    DistanceCondition,
     EventCondition,
     Exists,
     InTheLast,
@@ -105,6 +107,8 @@ def words_of(condition: Condition, names: Mapping[str, str] | None = None) -> st
         case RegionCondition(region=region, is_within=is_within):
             place = region.replace("_", " ").title()
             return f"{'In' if is_within else 'Not in'} the {place}"
+        case DistanceCondition():
+            return _distance(condition)
         case SampleCondition(percent=percent, seed=seed):
             drawn = "" if seed is None else f" drawn with {_quoted(seed)}"
             return f"Among {_number(percent)} % of all profiles{drawn}"
@@ -164,6 +168,17 @@ def _consent(condition: ConsentCondition) -> str:
     if condition.suppressions:
         parts.append(f"suppressed for {' or '.join(condition.suppressions)}")
     return f"{condition.channel}: {', '.join(parts)}"
+
+
+def _distance(condition: DistanceCondition) -> str:
+    of = condition.of
+    if isinstance(of, Coordinates):
+        place = f"{_number(of.latitude)}, {_number(of.longitude)}"
+    else:
+        place = f"{of.code}, {of.country}"
+    unit = f"{condition.unit.lower()}{'' if condition.within == 1 else 's'}"
+    verb = "Within" if condition.is_within else "Not within"
+    return f"{verb} {_number(condition.within)} {unit} of {place}"
 
 
 def _filter(filter: PropertyFilter) -> str:

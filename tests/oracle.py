@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from hashlib import sha256
+from math import asin, cos, dist, radians, sin
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,6 +71,8 @@ def condition_holds(condition: Json, profile: Json, world: World) -> bool:
             return inner is said.get("isMember", True)
         case "region":
             return region_holds(said, profile) is said.get("isWithin", True)
+        case "distance":
+            return distance_holds(said, profile) is said.get("isWithin", True)
         case "sample":
             return sample_holds(said, str(profile["_id"]))
         case "sequence":
@@ -167,6 +170,26 @@ def region_holds(said: Json, profile: Json) -> bool:
     if said["region"] == "UNITED_STATES":
         return country in ("us", "usa", "united states", "united states of america")
     return country in ("de", "deu", "germany", "fr", "fra", "france")
+
+
+def distance_holds(said: Json, profile: Json) -> bool:
+    location = profile.get("location", {})
+    place = said["of"].get("coordinates")
+    if "latitude" not in location or "longitude" not in location:
+        return False
+    if place is None:
+        place = {"10001": {"latitude": 40.7484, "longitude": -73.9967}}[
+            said["of"]["postalCode"]["code"]
+        ]
+
+    def direction(point: Json) -> tuple[float, float, float]:
+        lat, lon = radians(point["latitude"]), radians(point["longitude"])
+        return cos(lat) * cos(lon), cos(lat) * sin(lon), sin(lat)
+
+    chord = dist(direction(location), direction(place))
+    kilometres = 2 * 6371.0088 * asin(min(1, chord / 2))
+    wanted = said["within"] * (1.609344 if said.get("unit") == "MILE" else 1)
+    return bool(kilometres <= wanted)
 
 
 def sample_holds(said: Json, profile_id: str) -> bool:

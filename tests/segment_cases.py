@@ -44,6 +44,10 @@ NOWS = (
     "2018-11-05T03:00:00+00:00",
     "2020-11-02T05:00:00+00:00",
 )
+POINTS = (
+    *((0, 0), (0.5, 179.9), (0, -179.9), (90, 0), (-90, 12), (5, 5.5), (-5, -174.5)),
+    *((40.7, -74.0), (40.9, -73.0), (52.52, 13.405), (52.4, 13.1), (21, 2.5)),
+)
 METRICS = ("Placed Order", "Opened Email", "Viewed.Product", "$where")
 LISTS = tuple(f"5f000000000000000000000{number}" for number in range(3))
 VALUES: tuple[Any, ...] = (
@@ -185,7 +189,7 @@ def definition_of(random: Random, world: World, depth: int = 1) -> Json:
 
 def _condition(random: Random, world: World, depth: int) -> Json:
     kinds = ["event"] * 5 + ["property"] * 5 + ["sequence"] * 2
-    kinds += ["consent", "list", "list", "region", "sample"]
+    kinds += ["consent", "list", "list", "region", "sample", "distance"]
     if depth < 3:
         kinds += ["all", "not"]
     kind = random.choice(kinds)
@@ -203,6 +207,16 @@ def _condition(random: Random, world: World, depth: int) -> Json:
             if _coin(random):
                 said["joined"] = _timeframe(random, world)
             return {"list": said}
+        case "distance":
+            place: Json = {"postalCode": {"country": "US", "code": "10001"}}
+            if random.random() < 0.8:
+                latitude, longitude = random.choice(POINTS)
+                point = {"latitude": latitude, "longitude": longitude}
+                place = {"coordinates": point}
+            said = {"of": place, "within": random.choice((1, 120, 700.5, 9000, 30000))}
+            said["unit"] = random.choice(("KILOMETRE", "MILE"))
+            said["isWithin"] = _coin(random)
+            return {"distance": said}
         case "sample":
             said = {"percent": random.choice((0, 12.5, 50, 100))}
             if _coin(random):
@@ -469,6 +483,9 @@ def _profile(random: Random, times: Sequence[datetime]) -> Json:
             "country": random.choice(("DE", "France", "usa", "Peru")),
             "latitude": random.choice(NUMBERS),
         }
+        if random.random() < 0.8:
+            latitude, longitude = random.choice(POINTS)
+            document["location"] |= {"latitude": latitude, "longitude": longitude}
     document["lists"] = [
         {
             "list_id": ObjectId(each),

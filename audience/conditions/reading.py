@@ -11,13 +11,17 @@ from audience.conditions.times import read_span, read_timeframe
 from audience.conditions.tree import (
     Condition,
     ConsentCondition,
+    Coordinates,
     Definition,
+    DistanceCondition,
+    DistanceUnit,
     EventCondition,
     Group,
     ListCondition,
     Measure,
     MetricRef,
     Nested,
+    PostalCode,
     PropertyCondition,
     PropertyFilter,
     Region,
@@ -87,6 +91,7 @@ def _condition(at: At, depth: int) -> Condition | None:
         "list",
         "segment",
         "region",
+        "distance",
         "sample",
         "sequence",
         "all",
@@ -107,6 +112,8 @@ def _condition(at: At, depth: int) -> Condition | None:
             return _segment(one)
         case "region":
             return _region(one)
+        case "distance":
+            return _distance(one)
         case "sample":
             return _sample(one)
         case "sequence":
@@ -219,6 +226,49 @@ def _region(at: At) -> RegionCondition | None:
     region = at.at("region").choice(Region)
     is_within = _flag(at.at("isWithin"))
     return None if region is None else RegionCondition(region, is_within)
+
+
+def _distance(at: At) -> DistanceCondition | None:
+    if not at.object("of", "within", "unit", "isWithin"):
+        return None
+    place = _place(at.at("of"))
+    within = at.at("within").number()
+    if within is not None and within < 0:
+        at.at("within").wrong("A distance of 0 or more is expected.")
+    unit = at.at("unit")
+    named = unit.choice(DistanceUnit) if unit.given else DistanceUnit.KILOMETRE
+    is_within = _flag(at.at("isWithin"))
+    if place is None or within is None or named is None:
+        return None
+    return DistanceCondition(place, within, named, is_within)
+
+
+def _place(at: At) -> Coordinates | PostalCode | None:
+    one = at.one_of("postalCode", "coordinates")
+    if one is None:
+        return None
+    if one.path[-1] == "postalCode":
+        if not one.object("country", "code"):
+            return None
+        country, code = one.at("country").text(), one.at("code").text()
+        if country is None or code is None:
+            return None
+        return PostalCode(country, code)
+    if not one.object("latitude", "longitude"):
+        return None
+    latitude = _degrees(one.at("latitude"), 90)
+    longitude = _degrees(one.at("longitude"), 180)
+    if latitude is None or longitude is None:
+        return None
+    return Coordinates(latitude, longitude)
+
+
+def _degrees(at: At, most: int) -> float | None:
+    number = at.number()
+    if number is not None and not -most <= number <= most:
+        at.wrong(f"Degrees from -{most} to {most} are expected.")
+        return None
+    return number
 
 
 def _sample(at: At) -> SampleCondition | None:

@@ -37,6 +37,13 @@ class Region(StrEnum):
     UNITED_STATES = "UNITED_STATES"
 
 
+class DistanceUnit(StrEnum):
+    """A unit of length."""
+
+    KILOMETRE = "KILOMETRE"
+    MILE = "MILE"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricRef:
     """A metric, by id or by name."""
@@ -282,6 +289,32 @@ class RegionCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class Coordinates:
+    """A point on the Earth, in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class PostalCode:
+    """A postal code, and the country that it belongs to."""
+
+    country: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceCondition:
+    """Whether the coordinates of the profile's location are near a place."""
+
+    of: Coordinates | PostalCode
+    within: float
+    unit: DistanceUnit = DistanceUnit.KILOMETRE
+    is_within: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SampleCondition:
     """A stable random share of all profiles."""
 
@@ -323,6 +356,7 @@ Condition = (
     | ListCondition
     | SegmentCondition
     | RegionCondition
+    | DistanceCondition
     | SampleCondition
     | SequenceCondition
     | Nested

@@ -6,6 +6,7 @@ from audience.conditions.tree import (
     Condition,
     ConsentCondition,
     Definition,
+    DistanceCondition,
     EventCondition,
     ListCondition,
     MetricRef,
@@ -26,6 +27,7 @@ _NAMES: dict[type[Condition], str] = {
     ListCondition: "list",
     SegmentCondition: "segment",
     RegionCondition: "region",
+    DistanceCondition: "distance",
     SampleCondition: "sample",
     SequenceCondition: "sequence",
 }

@@ -7,7 +7,9 @@ from audience.conditions.times import span_json, timeframe_json
 from audience.conditions.tree import (
     Condition,
     ConsentCondition,
+    Coordinates,
     Definition,
+    DistanceCondition,
     EventCondition,
     ListCondition,
     MetricRef,
@@ -50,6 +52,8 @@ def condition_json(condition: Condition) -> Json:
             return {"segment": {"segmentId": segment_id, "isMember": is_member}}
         case RegionCondition(region=region, is_within=is_within):
             return {"region": {"region": region.value, "isWithin": is_within}}
+        case DistanceCondition():
+            return {"distance": _distance(condition)}
         case SampleCondition(percent=percent, seed=seed):
             return {"sample": _given(percent=percent, seed=seed)}
         case SequenceCondition():
@@ -108,3 +112,19 @@ def _where(filters: tuple[PropertyFilter, ...]) -> Json:
 
 def _given(**values: Any) -> Json:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _distance(condition: DistanceCondition) -> Json:
+    of = condition.of
+    if isinstance(of, Coordinates):
+        place: Json = {
+            "coordinates": {"latitude": of.latitude, "longitude": of.longitude}
+        }
+    else:
+        place = {"postalCode": {"country": of.country, "code": of.code}}
+    return {
+        "of": place,
+        "within": condition.within,
+        "unit": condition.unit.value,
+        "isWithin": condition.is_within,
+    }

@@ -7,6 +7,7 @@ from audience.conditions.tree import (
     Condition,
     ConsentCondition,
     Definition,
+    DistanceCondition,
     EventCondition,
     InTheNext,
     ListCondition,
@@ -54,6 +55,8 @@ def dependencies_of(definition: Definition) -> Dependencies:
                 fields.add(filter.path)
             case RegionCondition():
                 fields.add("location.country")
+            case DistanceCondition():
+                fields |= {"location.latitude", "location.longitude"}
             case ConsentCondition(channel=channel):
                 channels.add(channel)
             case ListCondition(list_id=list_id):

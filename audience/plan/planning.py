@@ -9,12 +9,16 @@ from audience.conditions.paths import event_place
 from audience.conditions.tree import (
     Condition,
     ConsentCondition,
+    Coordinates,
     Definition,
+    DistanceCondition,
+    DistanceUnit,
     EventCondition,
     ListCondition,
     Measure,
     MetricRef,
     Nested,
+    PostalCode,
     PropertyCondition,
     RegionCondition,
     SampleCondition,
@@ -34,6 +38,7 @@ from audience.plan.tree import (
     Leaf,
     ListFact,
     Metric,
+    NearFact,
     Node,
     Present,
     SampleFact,
@@ -46,15 +51,19 @@ from audience.plan.tree import (
 )
 from audience.plan.windows import Window, window_of
 
+MILE = 1.609344  # kilometres
+
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What a definition refers to: metrics, the ids of lists, and the definitions of
-    other segments. What is not here never happened, or has no members."""
+    """What a definition refers to: metrics, the ids of lists, the definitions of
+    other segments, and where postal codes are. What is not here never happened, has no
+    members, or is nowhere."""
 
     metrics: Mapping[MetricRef, Metric] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Definition] = field(default_factory=dict)
+    places: Mapping[PostalCode, Coordinates] = field(default_factory=dict)
 
 
 def plan(
@@ -110,6 +119,8 @@ class _Planning:
             case RegionCondition(region=region, is_within=is_within):
                 within = TextTest("equals", country_names(region))
                 return Leaf(FieldFact(("location", "country"), within), is_within)
+            case DistanceCondition():
+                return self.distance(condition)
             case SampleCondition(percent=percent, seed=seed):
                 return Leaf(SampleFact(percent / 100, seed or ""))
             case SequenceCondition():
@@ -147,6 +158,16 @@ class _Planning:
             return None
         of = None if condition.of is None else event_place(condition.of).parts
         return EventFact(metric, window, where, condition.measure, of, ranges)
+
+    def distance(self, condition: DistanceCondition) -> Node:
+        of = condition.of
+        point = of if isinstance(of, Coordinates) else self.references.places.get(of)
+        is_mile = condition.unit is DistanceUnit.MILE
+        length = condition.within * (MILE if is_mile else 1)
+        near: Node = NO_ONE
+        if point is not None:
+            near = Leaf(NearFact(point.latitude, point.longitude, length))
+        return near if condition.is_within else negation(near)
 
     def consent(self, condition: ConsentCondition) -> Node:
         def holds(name: str, test: CodeTest | TextTest | Present) -> Leaf:

@@ -126,6 +126,15 @@ class SampleFact:
 
 
 @dataclass(frozen=True, slots=True)
+class NearFact:
+    """The location's coordinates are at most so many kilometres away from a point."""
+
+    latitude: float
+    longitude: float
+    kilometres: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A metric, its key in the summaries, and the time of its latest event, of anyone:
     a window that ends after it has no end that matters."""
@@ -171,7 +180,7 @@ class SequenceFact:
     zone: str
 
 
-Fact = FieldFact | ListFact | SampleFact | EventFact | SequenceFact
+Fact = FieldFact | ListFact | NearFact | SampleFact | EventFact | SequenceFact
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gql.segments.comparison_inputs import (
     Span,
     Timeframe,
 )
-from gql.segments.enums import Measure, Region
+from gql.segments.enums import DistanceUnit, Measure, Region
 
 
 @strawberry.input(one_of=True, description="A metric, by its id or its name.")
@@ -107,6 +107,46 @@ class RegionConditionInput:
     )
 
 
+@strawberry.input(description="A postal code.")
+class PostalCodeInput:
+    country: str = strawberry.field(
+        description="Which country's: US. Others are not known yet."
+    )
+    code: str = strawberry.field(description="Such as 10001 or 10001-1234.")
+
+
+@strawberry.input(description="A point on the Earth, in degrees.")
+class CoordinatesInput:
+    latitude: float = strawberry.field(description="-90 to 90, north above 0.")
+    longitude: float = strawberry.field(description="-180 to 180, east above 0.")
+
+
+@strawberry.input(one_of=True, description="A place.")
+class PlaceInput:
+    postal_code: Maybe[PostalCodeInput] = strawberry.field(
+        description="Where most of a postal code's addresses are."
+    )
+    coordinates: Maybe[CoordinatesInput] = strawberry.field(
+        description="A point by its coordinates."
+    )
+
+
+@strawberry.input(
+    description="How far someone is from a place, by the latitude and longitude of "
+    "their location."
+)
+class DistanceConditionInput:
+    of: PlaceInput = strawberry.field(description="From where.")
+    within: float = strawberry.field(description="At most so far; 0 or more.")
+    unit: DistanceUnit = strawberry.field(
+        default=DistanceUnit.KILOMETRE, description="Of what."
+    )
+    is_within: bool = strawberry.field(
+        default=True,
+        description="False: everyone else, people without coordinates included.",
+    )
+
+
 @strawberry.input(description="A stable random share of all profiles.")
 class SampleConditionInput:
     percent: float = strawberry.field(description="How large, 0 to 100.")
@@ -171,6 +211,9 @@ class ConditionInput:
     )
     region: Maybe[RegionConditionInput] = strawberry.field(
         description="In a part of the world."
+    )
+    distance: Maybe[DistanceConditionInput] = strawberry.field(
+        description="Near a place, or not."
     )
     sample: Maybe[SampleConditionInput] = strawberry.field(
         description="In a stable random share of all profiles."

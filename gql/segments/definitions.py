@@ -9,7 +9,7 @@ import strawberry
 from gql.enums import Channel, Status, SuppressionReason
 from gql.execution import FromDocument, plain
 from gql.scalars import JSON
-from gql.segments.enums import Measure, Region, Unit
+from gql.segments.enums import DistanceUnit, Measure, Region, Unit
 from resolvers.db import Document
 
 
@@ -248,6 +248,35 @@ class RegionCondition(FromDocument):
     is_within: bool = plain("isWithin", description="False: everyone else.")
 
 
+@strawberry.type(name="PostalCodeOutput", description="A postal code.")
+class PostalCode:
+    country: str = plain("country", description="Which country's.")
+    code: str = plain("code", description="The code.")
+
+
+@strawberry.type(name="CoordinatesOutput", description="A point on the Earth.")
+class Coordinates:
+    latitude: float = plain("latitude", description="In degrees, north above 0.")
+    longitude: float = plain("longitude", description="In degrees, east above 0.")
+
+
+@strawberry.type(name="PlaceOutput", description="A place: one is given.")
+class Place:
+    postal_code: PostalCode | None = plain("postalCode", description="By its code.")
+    coordinates: Coordinates | None = plain("coordinates", description="A point.")
+
+
+@strawberry.type(
+    description="How far someone is from a place. Beside events and sequences, ask for "
+    "`of` and `within` by other names, such as `place: of`."
+)
+class DistanceCondition(FromDocument):
+    of: Place = plain("of", description="From where.")
+    within: float = plain("within", description="At most so far.")
+    unit: DistanceUnit = plain("unit", description="Of what.")
+    is_within: bool = plain("isWithin", description="False: everyone else.")
+
+
 @strawberry.type(description="A stable random share of all profiles.")
 class SampleCondition(FromDocument):
     percent: float = plain("percent", description="How large, 0 to 100.")
@@ -298,6 +327,7 @@ Condition = Annotated[
     | ListCondition
     | SegmentCondition
     | RegionCondition
+    | DistanceCondition
     | SampleCondition
     | SequenceCondition
     | AllCondition

@@ -1,9 +1,9 @@
 """The enumerations of the segment language."""
 
-from audience.conditions.tree import Measure, Region, Unit
+from audience.conditions.tree import DistanceUnit, Measure, Region, Unit
 from gql.enums import expose
 
-__all__ = ["Measure", "Region", "Unit"]
+__all__ = ["DistanceUnit", "Measure", "Region", "Unit"]
 
 expose(
     Measure,
@@ -42,4 +42,10 @@ expose(
         "EUROPEAN_UNION": "The member states of the European Union.",
         "UNITED_STATES": "The United States of America.",
     },
+)
+expose(
+    DistanceUnit,
+    name="DistanceUnit",
+    description="A unit of length.",
+    values={"KILOMETRE": "1,000 metres.", "MILE": "1,609.344 metres."},
 )

@@ -11,6 +11,7 @@ from audience.plan.tree import (
     FieldFact,
     Leaf,
     ListFact,
+    NearFact,
     Node,
     SampleFact,
     Some,
@@ -18,6 +19,7 @@ from audience.plan.tree import (
 from resolvers.db import Document
 from resolvers.pipelines.dates import window_operators
 from resolvers.pipelines.fields import field_filter
+from resolvers.pipelines.places import near_filter
 from resolvers.pipelines.samples import sample_filter
 
 NOBODY: Document = {"_id": {"$in": []}}
@@ -30,6 +32,8 @@ def fact_filter(fact: Fact) -> Document:
             return field_filter(fact)
         case ListFact():
             return _member(fact)
+        case NearFact():
+            return near_filter(fact)
         case SampleFact():
             return sample_filter(fact)
     raise TypeError(f"{type(fact).__name__} is not told by one document")

@@ -1,15 +1,17 @@
 """What definitions refer to: metrics, lists and other segments."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
 
 from audience.conditions import Definition, count_conditions, limits, parse
 from audience.conditions.tree import (
+    DistanceCondition,
     EventCondition,
     ListCondition,
     MetricRef,
+    PostalCode,
     SegmentCondition,
 )
 from audience.conditions.walking import Path, conditions_of, metrics_of
@@ -18,6 +20,7 @@ from audience.plan import References
 from audience.plan.tree import Metric
 from resolvers.branches import united
 from resolvers.db import Database, Document, Session, aggregate, find
+from resolvers.places import is_covered, places_of
 
 
 async def references_of(db: Database, *definitions: Definition) -> References:
@@ -39,7 +42,8 @@ async def references_of(db: Database, *definitions: Definition) -> References:
         if isinstance(condition, ListCondition)
         and (list_id := read_id(condition.list_id, "lst_"))
     }
-    return References(metrics, lists, segments)
+    codes = {code for each in every for _, code in _postal_codes(each)}
+    return References(metrics, lists, segments, await places_of(codes))
 
 
 async def check_references(
@@ -72,6 +76,16 @@ async def check_references(
         for here, list_id in lists.items()
         if list_id not in live
     ]
+    codes = dict(_postal_codes(definition, path))
+    places = await places_of(codes.values())
+    for here, code in codes.items():
+        if not is_covered(code.country):
+            message = "Postal codes are known of the United States: give US."
+            problems.append(Problem(Code.INVALID, message, (*here, "country")))
+        elif code not in places:
+            message = f"There is no postal code {code.code!r:.40} there."
+
+            problems.append(_missing((*here, "code"), message))
     problems += await _segment_problems(db, definition, path, segment_id, session)
     if problems:
         raise AudienceError.of(problems)
@@ -253,6 +267,16 @@ async def _latest(db: Database, metric_ids: set[ObjectId]) -> dict[ObjectId, Any
     ]
     rows = await aggregate(db.events, united("events", branches))
     return {row["metric_id"]: row["timestamp"] for row in rows}
+
+
+def _postal_codes(
+    definition: Definition, path: Path = ()
+) -> Iterator[tuple[Path, PostalCode]]:
+    for here, condition in conditions_of(definition, path):
+        if isinstance(condition, DistanceCondition) and isinstance(
+            condition.of, PostalCode
+        ):
+            yield (*here, "of", "postalCode"), condition.of
 
 
 def _missing(path: Path, message: str) -> Problem:

@@ -61,6 +61,22 @@ DEFINITION: dict[str, Any] = {
                 {"region": {"region": "EUROPEAN_UNION", "isWithin": True}},
                 {"sample": {"percent": 10.0, "seed": "spring"}},
                 {
+                    "distance": {
+                        "of": {"postalCode": {"country": "US", "code": "10001"}},
+                        "within": 2.5,
+                        "unit": "MILE",
+                        "isWithin": True,
+                    }
+                },
+                {
+                    "distance": {
+                        "of": {"coordinates": {"latitude": 52.5, "longitude": 13.4}},
+                        "within": 10.0,
+                        "unit": "KILOMETRE",
+                        "isWithin": False,
+                    }
+                },
+                {
                     "sequence": {
                         "steps": [
                             {"metric": {"id": "met_1"}, "happened": True},

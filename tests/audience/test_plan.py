@@ -267,7 +267,12 @@ def test_whole_numbers_of_a_range() -> None:
 def test_what_a_definition_depends_on() -> None:
     assert dependencies_of(parse(DEFINITION)) == Dependencies(
         metrics=frozenset({MetricRef(name="Placed Order"), MetricRef(id="met_1")}),
-        fields=frozenset({"location.city", "location.country", "properties.birthday"}),
+        fields=frozenset(
+            {
+                *("location.city", "location.country", "properties.birthday"),
+                *("location.latitude", "location.longitude"),
+            }
+        ),
         lists=frozenset({"lst_1"}),
         channels=frozenset({"EMAIL"}),
         segments=frozenset({"seg_1"}),

@@ -62,6 +62,26 @@ def ordered(**more: Any) -> dict[str, Any]:
         ({"sample": {"percent": 10}}, "Among 10 % of all profiles"),
         (
             {
+                "distance": {
+                    "of": {"postalCode": {"country": "US", "code": "10001"}},
+                    "within": 25,
+                    "unit": "MILE",
+                }
+            },
+            "Within 25 miles of 10001, US",
+        ),
+        (
+            {
+                "distance": {
+                    "of": {"coordinates": {"latitude": 52.5, "longitude": 13.4}},
+                    "within": 1,
+                    "isWithin": False,
+                }
+            },
+            "Not within 1 kilometre of 52.5, 13.4",
+        ),
+        (
+            {
                 "sequence": {
                     "steps": [
                         {"metric": {"name": "A"}},

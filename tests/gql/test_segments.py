@@ -559,6 +559,10 @@ __typename
 ... on ListCondition {{ listId isMember joined {{ {TIMEFRAME} }} }}
 ... on SegmentCondition {{ segmentId isMember }}
 ... on RegionCondition {{ region isWithin }}
+... on DistanceCondition {{
+  place: of {{ postalCode {{ country code }} coordinates {{ latitude longitude }} }}
+  farthest: within unit isWithin
+}}
 ... on SampleCondition {{ percent seed }}
 ... on SequenceCondition {{
   steps {{ metric {{ id name }} happened where {{ {FILTER} }} }}
@@ -584,13 +588,15 @@ query Show($id: ID!) {{
 
 
 def as_input(shown: Any) -> Any:
-    """What was read, with type names made into the fields of the input."""
+    """What was read, with type names made into the fields of the input. What fields
+    of one name are in two types of conditions was asked for by names of its own."""
+    own = {"place": "of", "farthest": "within"}
     if isinstance(shown, list):
         return [as_input(item) for item in shown]
     if not isinstance(shown, dict):
         return shown
     kept = {
-        name: as_input(value)
+        own.get(name, name): as_input(value)
         for name, value in shown.items()
         if value is not None and name != "__typename"
     }

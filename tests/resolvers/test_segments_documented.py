@@ -52,7 +52,16 @@ HOSTILE = (
     *("%00", "\u202e", "\u2028", "💥", "É" * 150, " ", "null", "true", "-0", "NaN"),
 )
 KINDS = {
-    *("event", "property", "consent", "list", "segment", "region", "sample"),
+    *(
+        "event",
+        "property",
+        "consent",
+        "list",
+        "segment",
+        "region",
+        "distance",
+        "sample",
+    ),
     *("sequence", "all", "not"),
 }
 
