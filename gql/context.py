@@ -15,6 +15,7 @@ from resolvers.db import Database, Document
 
 Deliver = Callable[[Document], Awaitable[None]]
 CountSignUp = Callable[[], None]
+ForgetKeys = Callable[[], None]
 
 
 def fixed_clock() -> Callable[[], datetime]:
@@ -39,6 +40,10 @@ def count_nothing() -> None:
     """Where sign-ups are not limited."""
 
 
+def forget_nothing() -> None:
+    """Where no keys are remembered."""
+
+
 @dataclass(kw_only=True)
 class Context:
     """One operation's context. `now()` answers the same instant throughout. The
@@ -56,6 +61,7 @@ class Context:
     deliver: Deliver = deliver_nothing
     address: str = "http://127.0.0.1:8000"
     count_sign_up: CountSignUp = count_nothing
+    forget_keys: ForgetKeys = forget_nothing
     loaders: dict[Any, Any] = field(default_factory=dict)
     reads: Reads | None = None
     compiled: bool = True

@@ -42,21 +42,37 @@ RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 CHARSET = "; charset=utf-8"
 
+# What a WebSocket's closing may say at most, in bytes of ASCII.
+_REASON = 123
+
 
 @dataclass(kw_only=True)
 class RequestContext(Context):
-    """The context, with what a WebSocket's first message carried."""
+    """The context, with what a WebSocket's first message carried: the key among it."""
 
     connection: WebSocket | None = None
     connection_params: dict[str, object] | None = None
+    secret: str | None = None
 
 
 class OperationHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """Gives each operation on a WebSocket its own context: its time, its loaders."""
+    """Lets each operation on a WebSocket in as a request of its own, which a key may
+    not outlive, and gives it its own context: its time, its loaders."""
 
     async def run_operation(self, operation: Any) -> None:
+        viewer = self.context.viewer
+        if self.context.connection is not None:
+            try:
+                viewer = await _admitted(self.context.connection, self.context.secret)
+            except Refused as refusal:
+                self.operations.pop(operation.id, None)
+                code = 4429 if refusal.status == 429 else 4403
+                await self.websocket.close(code=code, reason=str(refusal)[:_REASON])
+                return
         alone = copy.copy(self)
-        alone.context = replace(self.context, now=fixed_clock(), loaders={})
+        alone.context = replace(
+            self.context, viewer=viewer, now=fixed_clock(), loaders={}
+        )
         await super(OperationHandler, alone).run_operation(operation)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
@@ -130,6 +146,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             deliver=running.deliver,
             address=running.settings.address,
             count_sign_up=sign_up_counter(running, client_address(request)),
+            forget_keys=running.keys.forget,
             compiled=running.settings.executor == "compiled",
             connection=request if isinstance(request, WebSocket) else None,
         )
@@ -163,24 +180,6 @@ class Endpoint(GraphQL[RequestContext, None]):
         return await super().create_streaming_response(
             request, stream, sub_response, headers
         )
-
-    async def execute_operation(
-        self,
-        request: Request,
-        request_adapter: AsyncHTTPRequestAdapter,
-        request_data: GraphQLRequestData | list[GraphQLRequestData],
-        context: RequestContext,
-        *others: Any,
-        **named: Any,
-    ) -> Any:
-        result = await super().execute_operation(
-            request, request_adapter, request_data, context, *others, **named
-        )
-        if isinstance(request_data, GraphQLRequestData) and "revokeApiKey" in (
-            request_data.query or ""
-        ):
-            running_of(request).keys.forget()
-        return result
 
     async def parse_http_body(
         self, request: Any
@@ -245,6 +244,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             if value is not None:
                 secret = secret_of(str(value))
             context.viewer = await _admitted(context.connection, secret)
+            context.secret = secret
         except Refused as refusal:
             raise ConnectionRejectionError({"message": str(refusal)}) from refusal
         return unset

@@ -83,6 +83,7 @@ def _run(
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
+        ws_max_size=settings.body_limit,
         access_log=False,
         log_config=None,
         server_header=False,

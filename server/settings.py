@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     body_limit: int = Field(
         default=10_000_000,
         ge=1_000,
-        description="The largest request body, in bytes.",
+        description="The largest request body or WebSocket message, in bytes.",
     )
     metrics: Literal["loopback", "open", "off"] = Field(
         default="loopback",

@@ -1,5 +1,6 @@
 """`audience serve` as a process: it starts, greets, and leaves nothing behind."""
 
+import asyncio
 import os
 import re
 import signal
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from tests.server.conftest import (
     START_SECONDS,
@@ -45,6 +49,22 @@ def test_a_first_start_says_where_it_is_and_shows_the_first_key_once(
     assert (code, is_running(mongod)) == (0, False)
     assert "sk_" not in again
     assert "key create NAME" in again
+
+
+@pytest.mark.anyio
+async def test_a_message_over_the_limit_closes_the_socket(serve: Serve) -> None:
+    server = serve(AUDIENCE_BODY_LIMIT="2000")
+    address = f"ws://127.0.0.1:{server.port}/graphql"
+    async with connect(
+        address, subprotocols=[Subprotocol("graphql-transport-ws")]
+    ) as socket:
+        await socket.send(f'{{"type": "ping", "more": "{"x" * 2_000}"}}')
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(10):
+                await socket.recv()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
 
 
 def test_the_examples_that_it_prints_work_when_pasted(serve: Serve) -> None:

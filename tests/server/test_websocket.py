@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,13 +14,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from audience.keys import KeyKind, check_key
+from gql import schema as whole
+from resolvers.db import Database
+from resolvers.keys import create_key, revoke_key
 from server.app import create_app
 from server.settings import Settings
-from tests.server.conftest import ADMIN_KEY, free_port
+from tests.server.conftest import ADMIN_KEY, client_of, free_port
 from tests.server.tiny import schema
 
 pytestmark = pytest.mark.anyio
 
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
@@ -109,6 +115,94 @@ async def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
         )
         with pytest.raises(InvalidStatus):
             await opening
+
+
+async def test_a_socket_does_not_outlive_its_key(
+    app: Starlette, address: str, db: Database
+) -> None:
+    wanted = check_key("A shop", KeyKind.SECRET, ["profiles:read"])
+    made = await create_key(db, wanted, now=NOW)
+    async with connect(address, subprotocols=[PROTOCOL]) as socket:
+        await _send(
+            socket, "connection_init", {"Authorization": f"Bearer {made.secret}"}
+        )
+        await _received(socket)
+        await _send(socket, "subscribe", {"query": "{ who }"}, "1")
+        answers = [await _received(socket) for _ in range(2)]
+        await revoke_key(db, str(made.key["_id"]), now=NOW)
+        app.state.running.keys.forget()
+
+        await _send(socket, "subscribe", {"query": "{ who }"}, "2")
+        with pytest.raises(ConnectionClosed) as closed:
+            await _received(socket)
+
+    assert answers == [_next("1", {"who": "A shop"}), {"id": "1", "type": "complete"}]
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
+        4403,
+        "This API key is unknown or revoked.",
+    )
+
+
+async def test_each_operation_on_a_socket_counts_as_a_request(
+    settings: Settings,
+) -> None:
+    update = {"rate_limit_secret": "2/day"}
+    app = create_app(settings.model_copy(update=update), schema)
+    async with (
+        app.router.lifespan_context(app),
+        listening(app) as address,
+        connect(address, subprotocols=[PROTOCOL]) as socket,
+    ):
+        await _send(socket, "connection_init", {"Authorization": f"Bearer {ADMIN_KEY}"})
+        await _received(socket)
+        await _send(socket, "subscribe", {"query": "{ who }"}, "1")
+        answers = [await _received(socket) for _ in range(2)]
+        await _send(socket, "subscribe", {"query": "{ who }"}, "2")
+        with pytest.raises(ConnectionClosed) as closed:
+            await _received(socket)
+
+    assert answers[0] == _next("1", {"who": "AUDIENCE_ADMIN_KEY"})
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4429
+    assert closed.value.rcvd.reason.startswith("Too many requests from this key")
+
+
+async def test_a_key_that_is_revoked_on_a_socket_is_forgotten_at_once(
+    settings: Settings, db: Database
+) -> None:
+    wanted = check_key("A shop", KeyKind.SECRET, ["profiles:read"])
+    made = await create_key(db, wanted, now=NOW)
+    app = create_app(settings, whole.schema)
+    revoke = (
+        f'mutation {{ revokeApiKey(input: {{id: "key_{made.key["_id"]}"}}) '
+        "{ userErrors { code } } }"
+    )
+    async with app.router.lifespan_context(app), client_of(app) as client:
+
+        async def status() -> int:
+            answer = await client.post(
+                "/graphql",
+                json={"query": "{ viewer { name } }"},
+                headers={"Authorization": f"Bearer {made.secret}"},
+            )
+            return answer.status_code
+
+        before = await status()
+        async with (
+            listening(app) as address,
+            connect(address, subprotocols=[PROTOCOL]) as socket,
+        ):
+            await _send(
+                socket, "connection_init", {"Authorization": f"Bearer {ADMIN_KEY}"}
+            )
+            await _received(socket)
+            await _send(socket, "subscribe", {"query": revoke}, "1")
+            answer = await _received(socket)
+        after = await status()
+
+    assert answer == _next("1", {"revokeApiKey": {"userErrors": []}})
+    assert (before, after) == (200, 401)
 
 
 async def _send(
