@@ -29,8 +29,10 @@ cli = typer.Typer(
 key_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 seed_cli = typer.Typer(help="Load data to try the server with.", no_args_is_help=True)
 db_cli = typer.Typer(help="Look after the database.", no_args_is_help=True)
+segment_cli = typer.Typer(help="Segments from elsewhere.", no_args_is_help=True)
 export_cli = typer.Typer(help="Write people as CSV files.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+cli.add_typer(segment_cli, name="segment")
 cli.add_typer(export_cli, name="export")
 cli.add_typer(seed_cli, name="seed")
 cli.add_typer(db_cli, name="db")
@@ -146,6 +148,46 @@ def import_command(
             phone_region=phone_region,
         ),
     )
+
+
+@segment_cli.command("import")
+def import_segment_command(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="A Klaviyo segment, as JSON."),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What it is called, if not as in the file.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a metric is called here, such as XyZ12=Placed Order; repeatable."
+        ),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which list or segment one is here, such as AbC34=lst_...; repeatable."
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Make a segment of a definition that was written for Klaviyo."""
+    from server.segments import import_document, read_document
+
+    document = read_document(file)
+    _on_database(
+        read_settings(data=data),
+        lambda db: import_document(
+            db, document, name=name, metrics=metric or [], groups=group or []
+        ),
+    )
+
+
+@segment_cli.callback()
+def _segments() -> None:
+    """Segments from elsewhere."""
 
 
 @export_cli.command("list")

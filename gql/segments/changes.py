@@ -7,11 +7,18 @@ from gql.errors import Payload
 from gql.execution import plain
 from gql.ids import Kind, global_id, stored_id
 from gql.mutations import accepted, given, mutation
+from gql.scalars import JSON
 from gql.segments.condition_inputs import SegmentDefinitionInput
 from gql.segments.reading import definition_json
 from gql.segments.types import Segment
 from resolvers.db import Document
-from resolvers.segments import create_segment, delete_segment, update_segment
+from resolvers.segments import (
+    create_segment,
+    delete_segment,
+    import_segment,
+    names_of,
+    update_segment,
+)
 
 
 @strawberry.input(description="A segment to make.")
@@ -39,6 +46,30 @@ class UpdateSegmentInput:
     )
 
 
+@strawberry.input(
+    description="A segment to make of a definition that was written for Klaviyo."
+)
+class ImportSegmentInput:
+    document: JSON = strawberry.field(
+        description="What Klaviyo's API answers for a segment, or its definition "
+        "alone: an object with condition_groups."
+    )
+    name: str | None = strawberry.field(
+        default=None,
+        description="1 to 200 characters; the document's name when absent.",
+    )
+    metrics: JSON | None = strawberry.field(
+        default=None,
+        description="The metrics in the document: an object of their ids there, each "
+        "with the metric's name here.",
+    )
+    groups: JSON | None = strawberry.field(
+        default=None,
+        description="The lists and segments in the document: an object of their ids "
+        "there, each with the id here, lst_... or seg_...",
+    )
+
+
 @strawberry.input(description="Which segment to delete.")
 class DeleteSegmentInput:
     id: strawberry.ID = strawberry.field(description="Which segment.")
@@ -46,6 +77,13 @@ class DeleteSegmentInput:
 
 @strawberry.type(description="The answer of `createSegment`.")
 class CreateSegmentPayload(Payload):
+    segment: Segment | None = plain(
+        "segment", description="The segment; null when refused."
+    )
+
+
+@strawberry.type(description="The answer of `importSegment`.")
+class ImportSegmentPayload(Payload):
     segment: Segment | None = plain(
         "segment", description="The segment; null when refused."
     )
@@ -78,6 +116,24 @@ class SegmentMutation:
             definition_json(input.definition),
             now=context.now(),
             is_starred=input.is_starred,
+            by=_author(context),
+        )
+        return accepted(segment=made)
+
+    @mutation(
+        ImportSegmentPayload,
+        "segments:write",
+        description="Makes a segment of a definition that was written for Klaviyo. "
+        "What has no equal here is refused, each with its path into the document.",
+    )
+    @staticmethod
+    async def import_segment(context: Context, input: ImportSegmentInput) -> Document:
+        made = await import_segment(
+            context.db,
+            input.document,
+            names_of(input.metrics or {}, input.groups or {}),
+            now=context.now(),
+            name=input.name,
             by=_author(context),
         )
         return accepted(segment=made)

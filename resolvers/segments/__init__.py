@@ -2,6 +2,7 @@
 
 from resolvers.segments.explanations import Explanation, explain_profiles
 from resolvers.segments.filters import filtered_profiles
+from resolvers.segments.imports import import_segment, names_of
 from resolvers.segments.overlaps import Overlap, segment_overlap
 from resolvers.segments.questions import (
     Preview,
@@ -39,6 +40,8 @@ __all__ = [
     "extended_json",
     "filter_stages",
     "filtered_profiles",
+    "import_segment",
+    "names_of",
     "preview",
     "references_of",
     "segment_members",

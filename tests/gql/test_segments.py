@@ -757,3 +757,70 @@ async def test_the_overlap_of_segments_is_told(graphql: GraphQL, db: Database) -
         {"size": sizes["All"]["size"], "segments": [sizes["All"]]},
         {"size": sizes["One"]["size"], "segments": [sizes["One"], sizes["All"]]},
     ]
+
+
+IMPORT = """
+mutation ($input: ImportSegmentInput!) {
+  importSegment(input: $input) {
+    segment { name size definition { json } versions { createdBy } }
+    userErrors { code path message }
+  }
+}
+"""
+
+
+def written_elsewhere(metric: str) -> dict[str, Any]:
+    condition = {
+        "type": "profile-metric",
+        "metric_id": metric,
+        "measurement": "count",
+        "measurement_filter": {"operator": "greater-than", "value": 0},
+        "timeframe_filter": {"operator": "alltime"},
+    }
+    definition = {"condition_groups": [{"conditions": [condition]}]}
+    return {"name": "Buyers", "definition": definition}
+
+
+async def test_a_segment_written_for_klaviyo_is_imported(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    given = {"document": written_elsewhere("M1"), "metrics": {"M1": "Placed Order"}}
+
+    answer = (await graphql(IMPORT, input=given))["importSegment"]
+
+    assert answer["userErrors"] == []
+    assert (answer["segment"]["name"], answer["segment"]["size"]) == ("Buyers", 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        (
+            {"document": written_elsewhere("M9")},
+            "document definition condition_groups 0 conditions 0 metric_id",
+        ),
+        (
+            {"document": written_elsewhere("M1"), "metrics": {"M1": "Nothing"}},
+            "definition groups 0 anyOf 0 event metric name",
+        ),
+        ({"document": written_elsewhere("M1"), "metrics": [1]}, "metrics"),
+        ({"document": 5}, "document condition_groups"),
+        (
+            {
+                "document": written_elsewhere("M1")["definition"],
+                "metrics": {"M1": "Placed Order"},
+            },
+            "name",
+        ),
+    ],
+)
+async def test_what_cannot_be_imported_is_named_with_its_path(
+    graphql: GraphQL, db: Database, given: Any, path: str
+) -> None:
+    await shop(db)
+
+    answer = (await graphql(IMPORT, input=given))["importSegment"]
+
+    assert answer["segment"] is None
+    assert [error["path"] for error in answer["userErrors"]] == [path.split(" ")]

@@ -1,0 +1,67 @@
+"""Klaviyo's date filters as timeframes and comparisons of dates."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+_UNITS = {it: it.upper() for it in ("minute", "hour", "day", "week", "month", "year")}
+
+
+class Refused(Exception):
+    """What has no equal here, and where in the document it stands."""
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+    def under(self, *path: str) -> "Refused":
+        return Refused(str(self), *path, *self.path)
+
+
+def timeframe(filter: Any, *path: str) -> Json | None:
+    """When; None for all time."""
+    operator = filter.get("operator") if isinstance(filter, dict) else None
+    match operator:
+        case "alltime":
+            return None
+        case "after" | "before":
+            return {operator: filter.get("date")}
+        case "between-static":
+            return {"between": {"from": filter.get("start"), "to": filter.get("end")}}
+        case "in-the-last":
+            return {"inTheLast": _span(filter, "quantity", path)}
+        case "at-least":
+            return {"notInTheLast": _span(filter, "quantity", path)}
+        case "between":
+            ends = (_span(filter, name, path) for name in ("start", "end"))
+            near, far = sorted(ends, key=lambda it: float(it["amount"]))
+            return {"inTheLastBetween": {"from": near, "to": far}}
+    raise Refused(f"{operator!r:.40} has no equal here.", *path, "operator")
+
+
+def date_comparison(filter: Json, *path: str) -> Json:
+    """How a date has to be."""
+    match filter.get("operator"):
+        case "in-the-next":
+            return {"inTheNext": _span(filter, "quantity", path)}
+        case "anniversary":
+            return {"anniversary": {"today": True}}
+        case "anniversary-next":
+            return {"anniversary": {"inTheNext": _span(filter, "quantity", path)}}
+        case "anniversary-last":
+            return {"anniversary": {"inTheLast": _span(filter, "quantity", path)}}
+        case "calendar-month":
+            return {"anniversary": {"month": filter.get("month")}}
+    during = timeframe(filter, *path)
+    if during is None:
+        raise Refused("'alltime' has no equal here.", *path, "operator")
+    return {"during": during}
+
+
+def _span(filter: Json, name: str, path: tuple[str, ...]) -> Json:
+    amount, unit = filter.get(name), filter.get("unit")
+    if not isinstance(amount, int) or isinstance(amount, bool):
+        raise Refused("A whole number is expected.", *path, name)
+    if not isinstance(unit, str) or unit not in _UNITS:
+        raise Refused(f"{unit!r:.40} is no unit of time here.", *path, "unit")
+    return {"amount": amount, "unit": _UNITS[unit]}
