@@ -25,17 +25,19 @@ EVERYTHING = "*"
 
 SCOPES: dict[str, str] = {
     "profiles:read": "Read profiles, their consent and their attributes.",
-    "profiles:write": "Create, change, merge and erase profiles; set consent.",
+    "profiles:write": "Create, change, merge and erase profiles; set consent; see what "
+    "was changed.",
     "events:read": "Read events and metrics.",
-    "events:write": "Track events.",
+    "events:write": "Track events, and see what was changed.",
     "lists:read": "Read lists and who is in them.",
-    "lists:write": "Create, change and delete lists; add and remove members.",
+    "lists:write": "Create, change and delete lists; remove members, and add them "
+    "together with profiles:write; see what was changed.",
     "segments:read": "Read, preview and explain segments.",
-    "segments:write": "Create, change and delete segments.",
+    "segments:write": "Create, change and delete segments, and see what was changed.",
     "forms:read": "Read forms and their statistics.",
-    "forms:write": "Create, change and delete forms.",
+    "forms:write": "Create, change and delete forms, and see what was changed.",
     "imports:read": "Read imports and their rejected rows.",
-    "imports:write": "Start and cancel imports.",
+    "imports:write": "Start and cancel imports, and see what was changed.",
     "integrations:read": "Read integrations.",
     "integrations:write": "Create and delete integrations.",
     ADMIN: "Create and revoke API keys.",

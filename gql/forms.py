@@ -204,9 +204,13 @@ class Form(Node):
     created_at: datetime = plain("created_at", description="When it was made.")
     updated_at: datetime = plain("updated_at", description="When it was last changed.")
 
-    @batch(name="list", description="Which list people sign up to.")
+    @batch(
+        name="list",
+        description="Which list people sign up to. Needs the scope lists:read.",
+    )
     @staticmethod
     async def signs_up_to(parents: list[Document], context: Context) -> list[List]:
+        context.require("lists:read")
         found = await lists_by_id(context.db, [each["list_id"] for each in parents])
         rows: list[Any] = found
         return rows

@@ -186,8 +186,10 @@ class ListMutation:
     @mutation(
         AddToListPayload,
         "lists:write",
+        "profiles:write",
+        needs_all=True,
         description="Puts people into a list, new or known, without asking them to "
-        "confirm: Quick Add.",
+        "confirm, and changes what is known about them: Quick Add.",
     )
     @staticmethod
     async def add_to_list(context: Context, input: AddToListInput) -> Document:

@@ -15,16 +15,20 @@ from resolvers.db import Document
 Change = Callable[[Context, Any], Awaitable[Document]]
 
 
-def mutation(payload: type, *scopes: str, description: str) -> Callable[[Change], Any]:
+def mutation(
+    payload: type, *scopes: str, description: str, needs_all: bool = False
+) -> Callable[[Change], Any]:
     """A mutation from an async function of (context, input) that answers the
-    payload's source. Its key must have one of `scopes`."""
+    payload's source. Its key must have one of `scopes`, or all of them."""
+    alternatives = [(each,) for each in scopes] if needs_all else [scopes]
 
     def declare(change: Change) -> Any:
         function = change.__func__ if isinstance(change, staticmethod) else change
         given = inspect.signature(function).parameters["input"].annotation
 
         async def resolve(info: Info, input: Any) -> Document:
-            info.context.require(*scopes)
+            for wanted in alternatives:
+                info.context.require(*wanted)
             try:
                 changed: Document = await function(info.context, input)
             except AudienceError as error:
@@ -41,11 +45,12 @@ def mutation(payload: type, *scopes: str, description: str) -> Callable[[Change]
             ],
             "return": Document,
         }
-        needed = " or ".join(scopes)
+        needed = (" and " if needs_all else " or ").join(scopes)
+        noun = "scopes" if needs_all else "scope"
         return strawberry.mutation(
             resolver=resolve,
             graphql_type=payload,
-            description=f"{description} Needs the scope {needed}.",
+            description=f"{description} Needs the {noun} {needed}.",
         )
 
     return declare

@@ -1,6 +1,8 @@
-"""No root field answers without a key, or with a key that lacks its scope."""
+"""No field answers without a key, or with a key that lacks its scope."""
 
-from dataclasses import replace
+import io
+import re
+from dataclasses import dataclass, replace
 
 import pytest
 from graphql import (
@@ -15,7 +17,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from audience.keys import KeyKind, Viewer
+from audience.keys import SCOPES, KeyKind, Viewer
 from gql.schema import schema
 from tests.gql.conftest import PUBLIC, Api
 
@@ -69,15 +71,20 @@ def literal(of: GraphQLInputType) -> str:
     return EXAMPLES[of.name]
 
 
-def operation(kind: str, name: str, field: GraphQLField) -> str:
-    """The least operation that asks for the field."""
+def selected(name: str, field: GraphQLField) -> str:
+    """The least selection of the field."""
     arguments = ", ".join(
         f"{argument}: {literal(definition.type)}"
         for argument, definition in field.args.items()
         if isinstance(definition.type, GraphQLNonNull)
     )
     selection = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
-    return f"{kind} {{ {name}{f'({arguments})' if arguments else ''}{selection} }}"
+    return f"{name}{f'({arguments})' if arguments else ''}{selection}"
+
+
+def operation(kind: str, name: str, field: GraphQLField) -> str:
+    """The least operation that asks for the field."""
+    return f"{kind} {{ {selected(name, field)} }}"
 
 
 def root_fields() -> dict[str, str]:
@@ -157,3 +164,110 @@ async def test_nested_fields_check_the_scope_of_what_they_read(api: Api) -> None
     assert [(error.path, error.extensions) for error in errors] == [
         (["profiles", "edges", 0, "node", "lists"], {"code": "FORBIDDEN"})
     ]
+
+
+@dataclass
+class Uploaded:
+    """A file as the transport hands it over."""
+
+    file: io.BytesIO
+    filename: str = "people.csv"
+
+
+ROOTS = {"Query", "Mutation"}
+
+WAYS = {
+    "Profile": "{{ profiles {{ edges {{ node {{ {0} }} }} }} }}",
+    "List": "{{ lists {{ edges {{ node {{ {0} }} }} }} }}",
+    "Event": "{{ events {{ edges {{ node {{ {0} }} }} }} }}",
+    "Metric": (
+        'mutation {{ trackEvent(input: {{metric: "Viewed Page", '
+        'profile: {{email: "ada@example.org"}}}}) {{ event {{ metric {{ {0} }} }} }} }}'
+    ),
+    "Segment": "{{ segments {{ edges {{ node {{ {0} }} }} }} }}",
+    "SegmentPreview": (
+        "{{ segmentPreview(definition: {{groups: [{{anyOf: [{{property: {{filter: "
+        '{{path: "email", is: {{exists: true}}}}}}}}]}}]}}) {{ {0} }} }}'
+    ),
+    "Form": "{{ forms {{ edges {{ node {{ {0} }} }} }} }}",
+    "Import": "{{ imports {{ edges {{ node {{ {0} }} }} }} }}",
+}
+"""An operation that comes to an object, by no scope that its fields need."""
+
+SETUP = """
+mutation ($list: ID!, $file: Upload!) {
+  trackEvent(input: {profile: {email: "ada@example.org"}, metric: "Viewed Page"}) {
+    userErrors { message }
+  }
+  createSegment(input: {name: "Known", definition: {groups: [{anyOf: [
+    {property: {filter: {path: "email", is: {exists: true}}}}
+  ]}]}}) { userErrors { message } }
+  createForm(input: {
+    name: "Footer", kind: EMBED, listId: $list,
+    fields: [{kind: EMAIL, label: "E-mail", target: "email", isRequired: true}],
+    consents: [{channel: EMAIL, text: "News by e-mail."}]
+  }) { userErrors { message } }
+  importProfiles(input: {file: $file, listId: $list}) { userErrors { message } }
+}
+"""
+
+
+def guarded_fields() -> dict[str, tuple[str, str]]:
+    """Below the roots, each field with a scope that its description says it needs:
+    the operation that asks for it, and the scope."""
+    found = {}
+    for kind in schema._schema.type_map.values():
+        if not isinstance(kind, GraphQLObjectType) or kind.name in ROOTS:
+            continue
+        for name, field in kind.fields.items():
+            _, _, needed = (field.description or "").partition("Needs the scope")
+            for scope in re.findall(r"[a-z]+:[a-z]+", needed):
+                asked = WAYS[kind.name].format(selected(name, field))
+                found[f"{kind.name}.{name} {scope}"] = asked, scope
+    return found
+
+
+GUARDED_FIELDS = guarded_fields()
+
+
+async def set_up(api: Api) -> None:
+    made = await api.ask(
+        'mutation { createList(input: {name: "News"}) { list { id } } }'
+    )
+    file = Uploaded(io.BytesIO(b"E-mail\nbob@example.org\n"))
+    done = await api.ask(SETUP, list=made["createList"]["list"]["id"], file=file)
+    assert [each["userErrors"] for each in done.values()] == [[], [], [], []]
+
+
+def test_guarded_fields_are_found() -> None:
+    assert {
+        "Event.profile profiles:read",
+        "Form.list lists:read",
+        "List.members profiles:read",
+        "Metric.eventCount events:read",
+        "Profile.explainSegment events:read",
+        "Profile.explainSegment segments:read",
+        "Profile.metrics events:read",
+        "Segment.members profiles:read",
+        "SegmentPreview.profiles profiles:read",
+    } <= set(GUARDED_FIELDS)
+
+
+@pytest.mark.parametrize("name", GUARDED_FIELDS)
+async def test_every_guarded_field_needs_its_scope(api: Api, name: str) -> None:
+    await set_up(api)
+    asked, scope = GUARDED_FIELDS[name]
+    able = Viewer(None, "Able", KeyKind.SECRET, frozenset(SCOPES))
+    lacking = replace(able, scopes=able.scopes - {scope})
+
+    assert "FORBIDDEN" not in await codes(replace(api, viewer=able), asked)
+    assert set(await codes(replace(api, viewer=lacking), asked)) == {"FORBIDDEN"}
+
+
+@pytest.mark.parametrize("scope", ["lists:write", "profiles:write"])
+async def test_adding_people_to_a_list_takes_both_scopes(api: Api, scope: str) -> None:
+    half = Viewer(None, "Half", KeyKind.SECRET, frozenset({scope}))
+
+    found = await codes(replace(api, viewer=half), ROOT_FIELDS["mutation addToList"])
+
+    assert found == ["FORBIDDEN"]
