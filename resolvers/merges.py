@@ -49,14 +49,15 @@ async def merge_profiles(
         )
     journal = ObjectId()
 
-    async def work(session: Session) -> ObjectId | None:
+    async def work(session: Session) -> tuple[ObjectId, ObjectId] | None:
         return await _unite(
             db, source, destination, now, journal, only_anonymous, session
         )
 
-    survivor = await transaction(db, work)
-    if survivor is not None:
-        await move_history(db, source, survivor)
+    united = await transaction(db, work)
+    if united is not None:
+        gone, survivor = united
+        await move_history(db, gone, survivor)
         if not await rebuild(db, survivor):
             await settle(db, survivor)
         await db.event_batches.delete_one({"_id": journal})
@@ -74,8 +75,9 @@ async def _unite(
     journal: ObjectId,
     only_anonymous: bool,
     session: Session,
-) -> ObjectId | None:
-    """The id of the united profile; None when it was united before."""
+) -> tuple[ObjectId, ObjectId] | None:
+    """The ids of the profile that ended, which need not be the one given, and of the
+    united one; None when they were united before."""
     source = await _living(db, source_id, session)
     destination = await _living(db, destination_id, session)
     if source is None or (
@@ -102,8 +104,7 @@ async def _unite(
         },
         session=session,
     )
-    survivor: ObjectId = destination["_id"]
-    return survivor
+    return source["_id"], destination["_id"]
 
 
 async def _living(

@@ -124,6 +124,22 @@ async def test_merge_moves_the_events_and_drops_doubles(db: Database) -> None:
     await assert_exact(db)
 
 
+async def test_merge_by_a_former_id_moves_the_events_too(db: Database) -> None:
+    a, b, c = [await profile(db, email=f"{name}@example.org") for name in "abc"]
+    await track_events(db, [event(by_id(a), n) for n in range(5)], NOW)
+    await track_events(db, [event(by_id(b), n) for n in range(3, 9)], NOW)
+    await track_events(db, [event(by_id(c), n) for n in range(8, 12)], NOW)
+
+    await merge_profiles(db, a["_id"], b["_id"], NOW)
+    await merge_profiles(db, a["_id"], c["_id"], NOW)
+
+    assert await unique_ids(db) == sorted(f"e{n}" for n in range(12))
+    owners = {row["profile_id"] for row in await find(db.events, {})}
+    assert owners == {c["_id"]}
+    await assert_exact(db)
+    assert await db.event_batches.count_documents({}) == 0
+
+
 async def test_merges_follow_each_other(db: Database) -> None:
     a, b, c = [await profile(db, email=f"{name}@example.org") for name in "abc"]
 
