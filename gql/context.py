@@ -37,7 +37,7 @@ async def deliver_nothing(message: Document) -> None:
 
 
 def count_nothing() -> None:
-    """Where sign-ups are not limited."""
+    """Where sign-ups and what else public keys do is not limited."""
 
 
 def forget_nothing() -> None:

@@ -335,6 +335,7 @@ class FormMutation:
     @mutation(
         SubmitFormPayload,
         SIGN_UP,
+        counts_itself=True,
         description="Signs someone up by the answer to a form, as its own page does. "
         "Again changes nothing more.",
     )

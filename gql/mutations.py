@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import strawberry
 
 from audience.errors import AudienceError
+from audience.keys import KeyKind
 from gql.context import Context, Info
 from gql.errors import problems_of
 from resolvers.db import Document
@@ -16,10 +17,16 @@ Change = Callable[[Context, Any], Awaitable[Document]]
 
 
 def mutation(
-    payload: type, *scopes: str, description: str, needs_all: bool = False
+    payload: type,
+    *scopes: str,
+    description: str,
+    needs_all: bool = False,
+    counts_itself: bool = False,
 ) -> Callable[[Change], Any]:
     """A mutation from an async function of (context, input) that answers the
-    payload's source. Its key must have one of `scopes`, or all of them."""
+    payload's source. Its key must have one of `scopes`, or all of them. What public
+    keys may do is counted each time, unless the function counts it itself: one
+    request may bring many."""
     alternatives = [(each,) for each in scopes] if needs_all else [scopes]
 
     def declare(change: Change) -> Any:
@@ -29,7 +36,10 @@ def mutation(
         async def resolve(info: Info, input: Any) -> Document:
             for wanted in alternatives:
                 info.context.require(*wanted)
+            viewer = info.context.viewer
             try:
+                if viewer and viewer.kind is KeyKind.PUBLIC and not counts_itself:
+                    info.context.count_sign_up()
                 changed: Document = await function(info.context, input)
             except AudienceError as error:
                 return {"user_errors": problems_of(error.problems)}

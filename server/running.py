@@ -33,8 +33,8 @@ def running_of(connection: HTTPConnection) -> Running:
 
 
 def sign_up_counter(running: Running, address: str) -> Callable[[], None]:
-    """Counts one sign-up through a form; LimitReached when it is one too many for
-    the address it comes from."""
+    """Counts one sign-up, or what else a public key does; LimitReached when it is one
+    too many for the address it comes from."""
 
     def count() -> None:
         try:

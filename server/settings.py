@@ -128,8 +128,9 @@ class Settings(BaseSettings):
     )
     rate_limit_signup: str = Field(
         default="30/minute",
-        description="Sign-ups through forms allowed per client address, counted by "
-        "each worker. Raise it where many visitors share an address.",
+        description="Sign-ups through forms, and mutations with public keys, allowed "
+        "per client address, counted by each worker. Raise it where many visitors "
+        "share an address, or where pages track events.",
     )
     smtp_host: str | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
+from audience.errors import LimitReached
 from audience.keys import EVERYTHING, KeyKind, Viewer
 from audience.tokens import Tokens
 from gql.context import Context
@@ -29,6 +30,8 @@ class Api:
     viewer: Viewer | None = SECRET
     now: datetime = NOW
     sent: list[Document] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
+    sign_ups: int = 1_000
 
     async def execute(
         self, operation: str, variables: dict[str, Any] | None = None
@@ -60,7 +63,13 @@ class Api:
             request_id="request-1",
             tokens=Tokens("secret"),
             deliver=self._deliver,
+            count_sign_up=self._count,
         )
+
+    def _count(self) -> None:
+        if len(self.counted) == self.sign_ups:
+            raise LimitReached("Too many.")
+        self.counted.append("sign-up")
 
     async def _deliver(self, message: Document) -> None:
         self.sent.append(message)

@@ -223,3 +223,48 @@ async def test_leaving_must_say_who(visitor: Api) -> None:
     assert [
         (error["code"], error["path"]) for error in data["unsubscribe"]["userErrors"]
     ] == [("INVALID", ["email"])]
+
+
+PUBLIC_CHANGES = {
+    "subscribe": 'subscribe(input: {listId: "%s", email: "ada@example.org"})',
+    "confirmSubscription": 'confirmSubscription(input: {token: "forged"})',
+    "unsubscribe": 'unsubscribe(input: {email: "ada@example.org"})',
+    "identify": 'identify(input: {email: "ada@example.org"})',
+    "trackEvent": (
+        'trackEvent(input: {profile: {email: "ada@example.org"}, metric: "Viewed"})'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC_CHANGES)
+async def test_what_a_public_key_changes_is_counted_each_time(
+    api: Api, visitor: Api, name: str
+) -> None:
+    change = PUBLIC_CHANGES[name].replace("%s", await make_list(api, "SINGLE"))
+    asked = f"mutation {{ a: {change} {{ userErrors {{ code }} }} b: {change} "
+    asked += "{ userErrors { code } } }"
+
+    await api.ask(asked)
+    data = await replace(visitor, sign_ups=1).ask(asked)
+
+    assert api.counted == ["sign-up"]
+    assert {"code": "LIMIT_REACHED"} not in data["a"]["userErrors"]
+    assert data["b"]["userErrors"] == [{"code": "LIMIT_REACHED"}]
+
+
+async def test_a_public_key_gives_nobody_an_address_by_their_phone_number(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+    phone = "+14155550132"
+    known = {"listId": list_id, "phoneNumber": phone}
+    both = {"listId": list_id, "phoneNumber": phone, "email": "eve@example.org"}
+
+    await visitor.ask(SUBSCRIBE, input=known)
+    await visitor.ask(SUBSCRIBE, input=both)
+    data = await api.ask("{ profiles { edges { node { email phoneNumber } } } }")
+
+    assert [each["node"] for each in data["profiles"]["edges"]] == [
+        {"email": "eve@example.org", "phoneNumber": None},
+        {"email": None, "phoneNumber": phone},
+    ]
