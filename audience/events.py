@@ -1,6 +1,5 @@
 """What someone did: the rules and limits of an event, and of a metric's name."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ METRIC_NAME_LENGTH = 128
 UNIQUE_ID_LENGTH = 255
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=366)
+MAX_VALUE = 1e15  # above or below zero, so that no sum of them is infinite
 SUMMARY_TIMES = 20  # of the newest events of a metric, kept on the profile
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -69,8 +69,11 @@ def new_event(
         )
     elif not EARLIEST <= when <= now + LATEST_AHEAD:
         refuse("An event lies between 1990 and one year from now.", "timestamp")
-    if value is not None and not math.isfinite(value):
-        refuse("A value is a finite number.", "value")
+    if value is not None and not abs(value) <= MAX_VALUE:  # NaN compares false
+        refuse(
+            "A value is a number from -1,000,000,000,000,000 to 1,000,000,000,000,000.",
+            "value",
+        )
     if currency is not None and not _CURRENCY.fullmatch(currency):
         refuse("A currency is a code of ISO 4217 such as EUR.", "valueCurrency")
     if unique_id is not None and not _is_short(unique_id, UNIQUE_ID_LENGTH):

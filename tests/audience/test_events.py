@@ -56,6 +56,13 @@ def test_event_lies_between_1990_and_a_year_ahead() -> None:
         assert refused(timestamp=wrong) == [("timestamp",)]
 
 
+def test_values_are_bounded_so_that_sums_stay_finite() -> None:
+    for fine in (-1e15, 0, 1e15):
+        assert new_event(ANNA, "Opened", now=NOW, value=fine).value == fine
+    for wrong in (1.1e15, -1e308, float("inf"), float("nan")):
+        assert refused(value=wrong) == [("value",)]
+
+
 def test_every_problem_of_an_event_is_reported_at_once() -> None:
     assert refused(
         metric="\n",
