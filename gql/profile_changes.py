@@ -81,9 +81,14 @@ class ProfileMutation:
         "profiles:write",
         SIGN_UP,
         description="Tells who a visitor is. Answers the same whether or not the "
-        "person is known; what would conflict is left out.",
+        "person is known. Without the scope profiles:write, `email`, `phoneNumber` "
+        "and `externalId` are kept only of someone new or anonymous so far. Where "
+        "the identifiers cannot be of one person, nothing changes.",
     )
     @staticmethod
     async def identify(context: Context, input: IdentifyInput) -> Document:
-        await identify(context.db, change_of(input), context.now())
+        is_trusted = context.require_key().may("profiles:write")
+        await identify(
+            context.db, change_of(input), context.now(), is_trusted=is_trusted
+        )
         return accepted()

@@ -102,19 +102,28 @@ class Directory:
 
 
 def place(
-    directory: Directory, identity: Identity, now: datetime, *, replaces: bool
+    directory: Directory,
+    identity: Identity,
+    now: datetime,
+    *,
+    replaces: bool,
+    is_trusted: bool,
 ) -> Known:
     """The profile of the identity, made or added to in memory as needed; Conflict or
     NotFound when there can be none, and then nothing has changed.
 
     With `replaces` an identifier gives way to a new one, but only where the profile
     was found by a stronger one: the id, then the external id, e-mail, phone.
+
+    Whoever is not trusted names people who are new or anonymous; to a person who is
+    known they add no identifier but an anonymous id. Who could add an address would
+    get what is sent there.
     """
     matches = directory.matches(identity)
     known = _single(matches)
     anonymous = directory.anonymous(identity)
     if known is None and anonymous is not None:
-        if _fits(anonymous, identity):
+        if _fits(anonymous, identity, is_trusted=is_trusted):
             known = anonymous
         elif replaces:
             raise _others_device(anonymous)
@@ -124,7 +133,8 @@ def place(
     _refuse_weaker(known, matches)
     if anonymous is not None and anonymous is not known:
         _join(known, anonymous, strict=replaces)
-    for name, value in identity.known():
+    may_name = is_trusted or known.is_new or known.is_anonymous()
+    for name, value in identity.known() if may_name else ():
         current = known.document.get(name)
         if current is None or (replaces and current != value):
             if current is not None:
@@ -160,9 +170,13 @@ def _single(matches: Matches) -> Known | None:
     return known
 
 
-def _fits(anonymous: Known, identity: Identity) -> bool:
+def _fits(anonymous: Known, identity: Identity, *, is_trusted: bool) -> bool:
     """Whether the person of an anonymous id may be who has these identifiers, all of
-    them free: only when none of them would have to change."""
+    them free: only when none of them would have to change, and on the word of a
+    caller who is not trusted none has to be added to a known person."""
+    named = any(True for _ in identity.known())
+    if named and not (is_trusted or anonymous.is_anonymous()):
+        return False
     return all(name not in anonymous.document for name, _ in identity.known())
 
 

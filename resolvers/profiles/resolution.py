@@ -54,19 +54,28 @@ class Request:
     identity: Identity
     change: ProfileChange | None = None
     replaces: bool = False
+    is_trusted: bool = True
 
 
 async def resolve_profiles(
-    db: Database, identities: Sequence[Identity], now: datetime
+    db: Database,
+    identities: Sequence[Identity],
+    now: datetime,
+    *,
+    is_trusted: bool = True,
 ) -> list[Resolved | AudienceError]:
     """The profiles of these identities, in order; made where they are new.
 
     An identifier that the profile lacks is added to it when nobody has it; one that
     it has is never changed. An anonymous profile joins the person that the same
     identity names. Conflict when the identifiers belong to different people.
+
+    A caller who is not trusted, such as a visitor's browser, cannot add an e-mail
+    address, phone number or external id to a person who is known.
     """
     distinct = list(dict.fromkeys(identities))
-    settled = await settle_requests(db, [Request(one) for one in distinct], now)
+    requests = [Request(one, is_trusted=is_trusted) for one in distinct]
+    settled = await settle_requests(db, requests, now)
     outcomes = dict(zip(distinct, settled, strict=True))
     return [outcomes[identity] for identity in identities]
 
@@ -130,7 +139,13 @@ def _place(
     for index in waiting:
         request = requests[index]
         try:
-            known = place(directory, request.identity, now, replaces=request.replaces)
+            known = place(
+                directory,
+                request.identity,
+                now,
+                replaces=request.replaces,
+                is_trusted=request.is_trusted,
+            )
             if request.change is not None:
                 _refuse_oversized(known, request.change)
                 _apply(known, request.change)

@@ -52,17 +52,22 @@ async def upsert_profiles(
     return [_upserted(outcome, found) for outcome in outcomes]
 
 
-async def identify(db: Database, change: ProfileChange, now: datetime) -> None:
-    """Tells who someone is on a public caller's word: makes the profile or sets what
-    is given. Clears nothing, changes no identifier that the profile has, and does
-    not tell whether anything was found, refused or changed."""
+async def identify(
+    db: Database, change: ProfileChange, now: datetime, *, is_trusted: bool = False
+) -> None:
+    """Tells who someone is, by default on a public caller's word: makes the profile
+    or sets what is given. Clears nothing, changes no identifier that the profile has,
+    and does not tell whether anything was found, refused or changed. Identifiers are
+    added to a known person for the trusted only; where those given cannot be of one
+    person, nothing changes."""
     cautious = replace(
         change,
         attributes=_present(change.attributes),
         location=_present(change.location or {}),
         unset_properties=(),
     )
-    await settle_requests(db, [Request(change.identity, cautious)], now)
+    request = Request(change.identity, cautious, is_trusted=is_trusted)
+    await settle_requests(db, [request], now)
 
 
 def _present(given: Mapping[str, Value | None]) -> dict[str, Value | None]:

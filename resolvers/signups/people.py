@@ -22,7 +22,9 @@ async def people_of(
     """Who signs up, each for which channels; made where they are new."""
     for _ in range(_ATTEMPTS):
         wanted = await _identities(db, sign_up, is_trusted)
-        resolved = await resolve_profiles(db, [who for who, _ in wanted], now)
+        resolved = await resolve_profiles(
+            db, [who for who, _ in wanted], now, is_trusted=is_trusted
+        )
         refused = [each for each in resolved if isinstance(each, AudienceError)]
         if not refused:
             ids = [each.id for each in resolved if not isinstance(each, AudienceError)]

@@ -8,7 +8,7 @@ from bson import ObjectId
 from audience.errors import AudienceError, Code, Conflict, NotFound, TooLarge
 from audience.identity import Identity
 from audience.profiles import PROPERTY_KEYS, ProfileChange, profile_change
-from resolvers.db import Database, Document, close, connect
+from resolvers.db import Database, Document, close, connect, find
 from resolvers.pages import Order, PageRequest
 from resolvers.profiles import (
     Resolved,
@@ -398,6 +398,61 @@ async def test_identify_sets_what_is_given_and_tells_nothing(db: Database) -> No
     }
     assert anna["last_name"] == "Smith"
     assert await db.profiles.count_documents({}) == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"phoneNumber": "+14155550132", "email": "eve@example.org"},
+        {"phoneNumber": "+14155550132", "externalId": "E-1"},
+        {"anonymousId": "tab", "email": "eve@example.org"},
+        {"anonymousId": "tab", "externalId": "E-1"},
+    ],
+)
+async def test_only_the_trusted_add_identifiers_to_a_known_person(
+    db: Database, given: dict[str, Any]
+) -> None:
+    anna = await profile(db, phoneNumber="+14155550132", anonymousId="tab")
+
+    await identify(db, profile_change({**given, "firstName": "Anna"}), NOW)
+
+    after = await profile_by(db, Identity(id=str(anna["_id"])))
+    assert after is not None
+    assert "email" not in after
+    assert "external_id" not in after
+
+    await identify(db, profile_change(given), NOW, is_trusted=True)
+
+    named = await profile_by(db, Identity(phone_number="+14155550132"))
+    assert named is not None
+    assert {"email", "external_id"}.isdisjoint(named) == ("anonymousId" in given)
+
+
+async def test_an_anonymous_visitor_gets_every_identifier_at_once(db: Database) -> None:
+    visitor = await profile(db, anonymousId="tab")
+    given = {"email": "anna@example.org", "externalId": "C-1", "anonymousId": "tab"}
+
+    await identify(db, profile_change(given), NOW)
+
+    anna = await profile_by(db, Identity(id=str(visitor["_id"])))
+    assert anna is not None
+    assert (anna["email"], anna["external_id"]) == ("anna@example.org", "C-1")
+
+
+async def test_identifiers_that_cannot_be_of_one_person_change_nothing(
+    db: Database,
+) -> None:
+    await profile(db, email="anna@example.org", externalId="C-1")
+    await profile(db, phoneNumber="+14155550132")
+    before = await find(db.profiles, {}, sort={"_id": 1})
+
+    for given in (
+        {"email": "anna@example.org", "phoneNumber": "+14155550132"},
+        {"email": "anna@example.org", "externalId": "C-9"},
+    ):
+        await identify(db, profile_change({**given, "firstName": "Eve"}), NOW)
+
+    assert await find(db.profiles, {}, sort={"_id": 1}) == before
 
 
 async def test_profile_by_asks_for_every_identifier(db: Database) -> None:

@@ -390,6 +390,17 @@ async def test_a_new_address_joins_a_known_person_only_for_the_trusted(
     assert status(profiles[-1], SMS) is Status.SUBSCRIBED
 
 
+async def test_a_shared_device_gives_nobody_another_address(db: Database) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    await sign(db, news, {"phoneNumber": PHONE, "anonymousId": "tab"})
+
+    await sign(db, news, {"email": ANN, "anonymousId": "tab"})
+
+    profiles = await find(db.profiles, {}, sort={"_id": 1})
+    found = [(each.get("email"), each.get("phone_number")) for each in profiles]
+    assert found == [(None, PHONE), (ANN, None)]
+
+
 async def test_even_the_trusted_do_not_change_an_address(db: Database) -> None:
     news = await new_list(db, OptIn.SINGLE)
     await sign(db, news, {"email": ANN, "phoneNumber": PHONE})
