@@ -5,7 +5,7 @@ from datetime import datetime
 
 import strawberry
 
-from audience.errors import AudienceError, InvalidInput, Problem, TooLarge
+from audience.errors import AudienceError, InvalidInput, NotAllowed, Problem, TooLarge
 from audience.events import MAX_BATCH, NewEvent, new_event
 from audience.identity import Identity
 from audience.keys import SIGN_UP
@@ -17,25 +17,31 @@ from gql.mutations import accepted, given, mutation
 from gql.profile_inputs import ProfileIdentityInput, identity_of
 from gql.scalars import JSON
 from resolvers.db import Document
-from resolvers.events import Tracked, track_events
+from resolvers.events import Tracked, UnknownMetric, track_events
 
 
 @strawberry.input(
-    description="Something that someone did. Makes the profile and the metric when "
-    "they are new."
+    description="Something that someone did. Makes the profile and, with the scope "
+    "events:write, the metric when they are new."
 )
 class TrackEventInput:
-    profile: ProfileIdentityInput = strawberry.field(description="Who did it.")
+    profile: ProfileIdentityInput = strawberry.field(
+        description="Who did it. A key without the scope events:write cannot give "
+        "`id`, and adds no identifier but `anonymousId` to a person who is known."
+    )
     metric: str = strawberry.field(
         description='What kind of event, such as "Placed Order": 1 to 128 characters, '
-        "told apart by case. An account has at most 2,000 metrics."
+        "told apart by case. An account has at most 2,000 metrics. For a key without "
+        "the scope events:write it must exist: NOT_FOUND otherwise."
     )
     timestamp: strawberry.Maybe[datetime | None] = strawberry.field(
         default=None,
         description="When: from 1990 to one year ahead; now when absent.",
     )
     value: strawberry.Maybe[float | None] = strawberry.field(
-        default=None, description="What it was worth, such as the total of an order."
+        default=None,
+        description="What it was worth, such as the total of an order: at most "
+        "1,000,000,000,000,000, above or below zero.",
     )
     value_currency: strawberry.Maybe[str | None] = strawberry.field(
         default=None, description="The currency of `value`, as ISO 4217 code."
@@ -110,9 +116,18 @@ class TrackingMutation:
     @staticmethod
     async def track_event(context: Context, input: TrackEventInput) -> Document:
         event = _checked(input, context.now())
-        (tracked,) = await track_events(context.db, [event], context.now())
-        if not context.require_key().may("events:write"):
-            # A public caller learns nothing of what is known, not by a refusal either.
+        is_trusted = context.require_key().may("events:write")
+        if not is_trusted and event.identity.id is not None:
+            raise NotAllowed(
+                "A key without the scope events:write names people by email, "
+                "phoneNumber, externalId or anonymousId.",
+                ("profile", "id"),
+            )
+        (tracked,) = await track_events(
+            context.db, [event], context.now(), is_trusted=is_trusted
+        )
+        if not is_trusted and not isinstance(tracked.error, UnknownMetric):
+            # A public caller learns nothing of who is known, not by a refusal either.
             return accepted(event=None)
         if tracked.error is not None:
             raise tracked.error

@@ -9,12 +9,13 @@ from resolvers.events.reads import (
     events_by_id,
     events_of_profiles,
 )
-from resolvers.events.writes import Tracked, track_events
+from resolvers.events.writes import Tracked, UnknownMetric, track_events
 
 __all__ = [
     "EVERY_EVENT",
     "EventFilter",
     "Tracked",
+    "UnknownMetric",
     "count_events",
     "event_counts_of_profiles",
     "event_page",

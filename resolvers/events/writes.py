@@ -27,7 +27,7 @@ from audience.identity import Identity
 from audience.summaries import Summary, summarise
 from resolvers.db import Database, Document, aggregate, at_once, find
 from resolvers.ids import object_id
-from resolvers.metrics import key_number, make_metrics
+from resolvers.metrics import key_number, make_metrics, metrics_by_name
 from resolvers.profiles import Resolved, resolve_profiles
 from resolvers.summaries import STALE_AFTER, is_rebuilding, settle
 
@@ -50,6 +50,10 @@ class Tracked:
     error: AudienceError | None = None
 
 
+class UnknownMetric(NotFound):
+    """The metric has to be made first, by somebody who may."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """Events ready to be stored, with the metric's key and the epoch of each
@@ -66,21 +70,25 @@ async def track_events(
     now: datetime,
     *,
     limit: int = MAX_BATCH,
+    is_trusted: bool = True,
 ) -> list[Tracked]:
     """Records events; one outcome each, in order, and one that is refused stops no
     other. An error among `events` is handed on as its outcome.
 
     An event is the same as another when profile, metric and unique id are; the first
-    one stays. Profiles and metrics come into being as needed.
+    one stays. Profiles and metrics come into being as needed; for a caller who is
+    not trusted only profiles do, and known ones get no identifier.
     """
     if len(events) > limit:
         raise TooLarge(
             f"There are {len(events):,} events; one call takes {limit:,}.", ("events",)
         )
+    if not is_trusted:
+        events = await _with_metrics(db, events)
     given = [event for event in events if isinstance(event, NewEvent)]
     metrics, profiles = await asyncio.gather(
         make_metrics(db, [event.metric for event in given], now),
-        _profiles(db, [event.identity for event in given], now),
+        _profiles(db, [event.identity for event in given], now, is_trusted),
     )
     outcomes: list[Tracked | None] = [None] * len(events)
     batch = _Batch([], [], {})
@@ -115,8 +123,30 @@ async def track_events(
     return [outcome for outcome in outcomes if outcome is not None]
 
 
+async def _with_metrics(
+    db: Database, events: Sequence[NewEvent | AudienceError]
+) -> list[NewEvent | AudienceError]:
+    """The events, those of metrics that do not exist as errors: metrics last for
+    ever, so whoever may make them could use them all up."""
+    named = [event.metric for event in events if isinstance(event, NewEvent)]
+    there = {
+        name: metric is not None
+        for name, metric in zip(named, await metrics_by_name(db, named), strict=True)
+    }
+    return [
+        UnknownMetric(
+            "There is no metric with this name. Its first event must be sent with a "
+            "secret key that has the scope events:write.",
+            ("metric",),
+        )
+        if isinstance(event, NewEvent) and not there[event.metric]
+        else event
+        for event in events
+    ]
+
+
 async def _profiles(
-    db: Database, identities: Sequence[Identity], now: datetime
+    db: Database, identities: Sequence[Identity], now: datetime, is_trusted: bool
 ) -> dict[Identity, Resolved | AudienceError]:
     """The profiles of the identities. Those who are named by their id alone, as in
     imports, need no matching."""
@@ -140,7 +170,7 @@ async def _profiles(
             found[plain[row["_id"]]] = resolved
     rest = [identity for identity in distinct if identity not in found]
     if rest:
-        outcomes = await resolve_profiles(db, rest, now)
+        outcomes = await resolve_profiles(db, rest, now, is_trusted=is_trusted)
         found.update(zip(rest, outcomes, strict=True))
     return found
 
