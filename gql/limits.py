@@ -33,6 +33,8 @@ from audience.conditions.limits import CONDITIONS
 from resolvers.pages import DEFAULT_PAGE, MAXIMUM_PAGE
 
 MAX_TOKENS = 10_000
+MAX_TOKENS_WITHOUT_KEY = 2_000
+MAX_FIELDS = 1_000
 MAX_DEPTH = 25
 MAX_ALIASES = 100
 MAX_NODES = 50_000
@@ -73,14 +75,31 @@ class ShapeRule(ValidationRule):
 
 
 class Limits(AddValidationRules):
-    """The bounds of an operation: tokens, depth, aliases, and objects answered."""
+    """The bounds of an operation: tokens, fields, depth, aliases, and objects answered.
+    Whoever has no key may write fewer tokens: enough to ask for the schema."""
 
     def __init__(self) -> None:
         super().__init__([ShapeRule])
 
     def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        viewer = getattr(self.execution_context.context, "viewer", None)
+        allowed = MAX_TOKENS_WITHOUT_KEY if viewer is None else MAX_TOKENS
+        self.execution_context.parse_options["max_tokens"] = allowed
         yield from super().on_operation()
+
+    def on_parse(self) -> Iterator[None]:
+        # Behind DocumentCache, which has parsed it; validating takes the square of the
+        # time that counting takes.
+        document = self.execution_context.graphql_document
+        if document is not None:
+            fields = _written(document)
+            if fields > MAX_FIELDS:
+                raise GraphQLError(
+                    f"The document has {fields:,} fields; at most {MAX_FIELDS:,} are "
+                    "allowed.",
+                    extensions={"code": "TOO_LARGE"},
+                )
+        yield
 
     def on_validate(self) -> Iterator[None]:
         # Behind DocumentCache, which has found the document's own errors by now.
@@ -149,6 +168,20 @@ def _shape(
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def _written(document: DocumentNode) -> int:
+    """How many fields the document has, each fragment's once."""
+    count = 0
+    waiting: list[Any] = list(document.definitions)
+    while waiting:
+        node = waiting.pop()
+        count += isinstance(node, FieldNode)
+        selections = getattr(node, "selection_set", None)
+        if selections is not None:
+            waiting += selections.selections
+    return count
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _nodes_of(
     schema: GraphQLSchema,
     document: DocumentNode,
@@ -211,18 +244,22 @@ class _Counting:
         below = self.nodes(field.selection_set, inner)
         if field.name.value == "edges" or inner.name == "PageInfo":
             return below
+        if "ids" in definition.args:
+            return (1 + below) * MAXIMUM_PAGE
         # Lists outside connections are short, or as long as what the caller sent.
         return (1 + below) * (DEFAULT_PAGE if _is_list(definition.type) else 1)
 
     def _size(self, field: FieldNode) -> int:
+        """The larger of what is given: one of several is null when it is served."""
+        given: list[int | None] = []
         for argument in field.arguments or ():
             if argument.name.value in ("first", "last"):
                 value = argument.value
                 if isinstance(value, IntValueNode):
-                    return min(max(int(value.value), 0), MAXIMUM_PAGE)
-                if isinstance(value, VariableNode):
-                    return self.sizes.get(value.name.value, DEFAULT_PAGE)
-        return DEFAULT_PAGE
+                    given.append(_bounded(int(value.value)))
+                elif isinstance(value, VariableNode):
+                    given.append(self.sizes.get(value.name.value))
+        return max((each for each in given if each is not None), default=DEFAULT_PAGE)
 
 
 def _sizes(
@@ -235,9 +272,15 @@ def _sizes(
         value = variables.get(name)
         if name not in variables and isinstance(definition.default_value, IntValueNode):
             value = int(definition.default_value.value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # As GraphQL takes it for an Int.
         if isinstance(value, int) and not isinstance(value, bool):
-            found.append((name, min(max(value, 0), MAXIMUM_PAGE)))
+            found.append((name, _bounded(value)))
     return tuple(found)
+
+
+def _bounded(size: int) -> int:
+    return min(max(size, 0), MAXIMUM_PAGE)
 
 
 def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:

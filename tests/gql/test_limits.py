@@ -1,7 +1,17 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from graphql import get_introspection_query, parse, validate
 
-from gql.limits import MAX_ALIASES, MAX_DEPTH, MAX_NODES, ShapeRule
+from gql.limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_FIELDS,
+    MAX_NODES,
+    MAX_TOKENS_WITHOUT_KEY,
+    ShapeRule,
+)
 from gql.schema import schema
 from tests.gql.conftest import Api, GraphQL
 
@@ -144,3 +154,82 @@ async def test_an_operation_is_validated_once(
         await graphql("query Once { viewer { name } }")
 
     assert len(seen) == 1
+
+
+DEEP = """
+query ($first: Int) {
+  profiles(first: 100) {
+    edges { node { events(first: $first, last: 100) { edges { node {
+      profile { id } a: metric { id } b: metric { id } c: metric { id } d: metric { id }
+    } } } } }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("sizes", [{}, {"first": None}, {"first": 100.0}, {"first": 1}])
+async def test_the_larger_of_the_given_sizes_counts(
+    api: Api, sizes: dict[str, Any]
+) -> None:
+    (refusal,) = await api.refusals(DEEP, **sizes)
+
+    assert refusal["message"].startswith("The operation asks for up to 60,100 objects")
+
+
+async def test_sizes_that_are_whole_count_however_they_are_written(api: Api) -> None:
+    (refusal,) = await api.refusals(
+        "query ($first: Int!) { profiles(first: 100) { edges { node { "
+        "events(first: $first) { edges { node { metric { name } profile { id } "
+        "a: metric { id } b: metric { id } c: metric { id } } } } } } } }",
+        first=100.0,
+    )
+
+    assert refusal["message"].startswith("The operation asks for up to 60,100 objects")
+
+
+async def test_nodes_count_as_many_as_there_may_be(api: Api) -> None:
+    (refusal,) = await api.refusals(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on List { "
+        "members(first: 100) { edges { node { lists(first: 10) { "
+        "edges { node { source } } } } } } } } }",
+        ids=["lst_0123456789abcdef01234567"],
+    )
+
+    assert refusal["message"].startswith("The operation asks for up to 110,100 objects")
+
+
+@pytest.mark.parametrize("viewer", [None, "someone"])
+async def test_fields_have_a_bound_before_they_are_validated(
+    api: Api, monkeypatch: pytest.MonkeyPatch, viewer: str | None
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(ShapeRule, "__init__", lambda self, context: seen.append(self))
+    caller = replace(api, viewer=None) if viewer is None else api
+    written = "{ " + "a " * (MAX_FIELDS // 2) + "...F } fragment F on Query { "
+    written += "... on Query { " + "b " * (MAX_FIELDS // 2 + 1) + "} }"
+
+    refusals = await caller.refusals(written)
+
+    assert refusals == [
+        {
+            "code": "TOO_LARGE",
+            "message": "The document has 1,001 fields; at most 1,000 are allowed.",
+        }
+    ]
+    assert seen == []
+
+
+async def test_without_a_key_less_may_be_written(api: Api) -> None:
+    wide = f"{{ node(id: 1) {{ id {'@skip(if: true) ' * 500} }} }}"
+    stranger = replace(api, viewer=None)
+
+    (refusal,) = await stranger.refusals(wide)
+    known = await api.refusals(wide)
+    data = await stranger.ask(get_introspection_query(input_value_deprecation=True))
+
+    assert refusal["message"] == (
+        f"Syntax Error: Document contains more than {MAX_TOKENS_WITHOUT_KEY} tokens. "
+        "Parsing aborted."
+    )
+    assert "tokens" not in known[0]["message"]
+    assert data["__schema"]["queryType"]["name"] == "Query"
