@@ -1,8 +1,6 @@
 """The pages on which people see what they get, and leave: by a link from a message, or
 in one click from their mail program (RFC 8058). Opening a link changes nothing."""
 
-import csv
-import io
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -17,6 +15,7 @@ from audience.consent import Channel, Method, Status, evidence
 from audience.errors import AudienceError, InvalidInput
 from audience.identity import normalise_email
 from audience.preferences import preference_token, read_preference_token
+from audience.rows.sheets import csv_line
 from audience.signups import Leaving, leaving
 from audience.tokens import LeaveClaim, leave_token, read_leave
 from resolvers.db import Document
@@ -116,7 +115,7 @@ async def take_unsubscribe(request: Request) -> Response:
         "unsubscribe.html",
         title="Done",
         text=f"We have stopped {what}.",
-        link=_link(running, claim.profile_id) if not is_one_click else None,
+        link_action=_at(request, "/preferences/link") if not is_one_click else None,
     )
 
 
@@ -249,11 +248,6 @@ def _at(request: Request, path: str) -> str:
     return urlsplit(running_of(request).settings.address).path + path
 
 
-def _link(running: Running, profile_id: str) -> str:
-    token = preference_token(running.tokens, profile_id, datetime.now(UTC))
-    return f"preferences?token={token}"
-
-
 def _exported(line: Document, names: Document) -> Document:
     return {
         "at": line["at"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -271,16 +265,11 @@ def _exported(line: Document, names: Document) -> Document:
 
 def _as_csv(rows: list[Document]) -> str:
     """The rows as a spreadsheet takes them, in which no text becomes a formula."""
-    sheet = io.StringIO()
-    writer = csv.writer(sheet)
-    writer.writerow(HISTORY)
+    lines = [csv_line(HISTORY)]
     for row in rows:
-        texts = ("" if row[name] is None else str(row[name]) for name in HISTORY)
-        writer.writerow(
-            f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-            for text in texts
-        )
-    return sheet.getvalue()
+        texts = ["" if row[name] is None else str(row[name]) for name in HISTORY]
+        lines.append(csv_line(texts))
+    return "".join(lines)
 
 
 async def _form(request: Request) -> FormData:

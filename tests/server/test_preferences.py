@@ -108,7 +108,8 @@ async def test_the_button_leaves_a_list(
     page = await client.post("/unsubscribe", data={"token": token})
 
     assert "We have stopped messages to the list A." in page.text
-    assert "preferences?token=" in page.text
+    assert "preferences?token=" not in page.text
+    assert 'action="/preferences/link"' in page.text
     assert await state(db) == (BOTH, 1)
 
 
