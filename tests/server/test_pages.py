@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from audience.consent import Channel
+from audience.consent import MAX_USER_AGENT, Channel
 from audience.signups import sign_up
 from audience.tokens import Tokens
 from resolvers.consent import state_of
@@ -61,7 +61,9 @@ async def test_pressing_the_button_confirms(
     token = await waiting_token(db, settings, datetime.now(UTC))
 
     answer = await client.post(
-        "/confirm", data={"token": token}, headers={"User-Agent": "A browser"}
+        "/confirm",
+        data={"token": token},
+        headers={"User-Agent": "A browser " * 1_000},
     )
     again = await client.post("/confirm", data={"token": token})
 
@@ -71,7 +73,8 @@ async def test_pressing_the_button_confirms(
     assert await status(db) == "SUBSCRIBED"
     change = await db.consent_changes.find_one({"to": "SUBSCRIBED"})
     assert change is not None
-    assert (change["ip"], change["user_agent"]) == ("127.0.0.1", "A browser")
+    kept = ("A browser " * 1_000)[:MAX_USER_AGENT]
+    assert (change["ip"], change["user_agent"]) == ("127.0.0.1", kept)
 
 
 async def test_a_forged_or_old_link_is_refused_politely(
@@ -96,8 +99,9 @@ async def test_the_page_runs_nothing_and_shows_what_it_is_given_as_text(
     policy = answer.headers["content-security-policy"]
     nonce = re.findall(r'<style nonce="([^"]+)">', answer.text)[0]
     assert policy == (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     )
     assert answer.headers["referrer-policy"] == "no-referrer"
 
