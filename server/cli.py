@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -209,7 +210,9 @@ def export_segment(
     """Write the members of a segment, as it is now, to standard output."""
     from server.importing import export_members
 
-    _on_database(read_settings(data=data), lambda db: export_members(db, of))
+    settings = read_settings(data=data)
+    zone = ZoneInfo(settings.timezone)
+    _on_database(settings, lambda db: export_members(db, of, zone))
 
 
 @export_cli.command("rejected")

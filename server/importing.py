@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import structlog
@@ -104,11 +104,12 @@ async def import_file(
     _tell(await running, shown)
 
 
-async def export_members(db: Database, of: str) -> None:
-    """Writes the members of a list or segment to standard output, as CSV."""
+async def export_members(db: Database, of: str, zone: tzinfo = UTC) -> None:
+    """Writes the members of a list or segment to standard output, as CSV. `zone`: where
+    a day of the segment's conditions begins."""
     if of.startswith(f"{Kind.SEGMENT}_"):
         stored = stored_id(of, Kind.SEGMENT)
-        parts = await segment_export(db, stored, datetime.now(UTC))
+        parts = await segment_export(db, stored, datetime.now(UTC), zone)
     else:
         parts = await list_export(db, stored_id(of, Kind.LIST))
     async for part in parts:

@@ -4,21 +4,26 @@ import json
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from audience.keys import SCOPES, KeyKind, check_key
 from audience.lists import MembershipSource, OptIn
 from audience.profiles import profile_change
 from gql.schema import schema
 from resolvers.db import Database
+from resolvers.keys import create_key
 from resolvers.lists import create_list, join_list_many
 from resolvers.profiles import upsert_profile
 from resolvers.segments import create_segment
 from server.app import create_app
+from server.cli import cli
 from server.settings import Settings
 from tests.server.conftest import (
     ADMIN_KEY,
@@ -210,6 +215,59 @@ async def test_downloads_are_refused_with_a_reason(
 
     assert answer.status_code == status
     assert [it["extensions"]["code"] for it in answer.json()["errors"]] == [code]
+
+
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [
+        (f"/lists/lst_{'0' * 24}/members.csv", "lists:read"),
+        (f"/lists/lst_{'0' * 24}/members.csv", "profiles:read"),
+        (f"/segments/seg_{'0' * 24}/members.csv", "segments:read"),
+        (f"/segments/seg_{'0' * 24}/members.csv", "profiles:read"),
+        (f"/imports/imp_{'0' * 24}/rejected.csv", "imports:read"),
+    ],
+)
+async def test_downloads_need_every_scope_of_what_they_hold(
+    caller: httpx.AsyncClient, db: Database, path: str, scope: str
+) -> None:
+    scopes = [each for each in SCOPES if each != scope]
+    wanted = check_key("Nearly", KeyKind.SECRET, scopes)
+    secret = (await create_key(db, wanted, now=NOW)).secret
+
+    answer = await caller.get(path, headers={"Authorization": f"Bearer {secret}"})
+
+    assert answer.status_code == 403
+    assert answer.json()["errors"] == [
+        {
+            "message": f"This needs the scope {scope}, which the key 'Nearly' does not "
+            "have.",
+            "extensions": {"code": "FORBIDDEN"},
+        }
+    ]
+
+
+def test_a_segment_is_exported_in_the_accounts_time_zone(
+    mongodb_uri: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zones: list[tzinfo] = []
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    async def exported(
+        db: Database, segment_id: str, now: datetime, zone: tzinfo = UTC
+    ) -> AsyncIterator[bytes]:
+        zones.append(zone)
+        return nothing()
+
+    monkeypatch.setattr("server.importing.segment_export", exported)
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("AUDIENCE_DATABASE", db.name)
+    monkeypatch.setenv("AUDIENCE_TIMEZONE", "Asia/Tokyo")
+
+    done = CliRunner().invoke(cli, ["export", "segment", f"seg_{'0' * 24}"])
+
+    assert (done.exit_code, zones) == (0, [ZoneInfo("Asia/Tokyo")])
 
 
 def test_files_are_imported_and_exported_by_commands(
