@@ -76,6 +76,19 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "lists": [IndexModel([("name_key", ASCENDING)], unique=True)],
     "segments": [IndexModel([("name_key", ASCENDING)], unique=True)],
+    "segment_members": [
+        IndexModel([("segment_id", ASCENDING), ("profile_id", ASCENDING)], unique=True),
+        _index(profile_id=ASCENDING, segment_id=ASCENDING),
+        IndexModel(
+            [("segment_id", ASCENDING), ("staged", ASCENDING)],
+            partialFilterExpression={"staged": {"$exists": True}},
+        ),
+    ],
+    "segment_changes": [
+        _index(segment_id=ASCENDING, at=DESCENDING, _id=DESCENDING),
+        _index(profile_id=ASCENDING),
+    ],
+    "keeper_shares": [],
     "consent_changes": [
         _index(profile_id=ASCENDING, channel=ASCENDING, at=DESCENDING, _id=DESCENDING),
     ],
@@ -145,6 +158,23 @@ VALIDATORS: dict[str, Document] = {
             "created_at": _TIME,
             "updated_at": _TIME,
         }
+    ),
+    "segment_members": _schema(
+        {"segment_id": _ID, "profile_id": _ID, "entered_at": _TIME},
+        staged={"enum": ["IN", "OUT"]},
+        generation=_NUMBER,
+        left_at=_TIME,
+    ),
+    "segment_changes": _schema(
+        {
+            "segment_id": _ID,
+            "profile_id": _ID,
+            "kind": {"enum": ["ENTERED", "LEFT"]},
+            "cause": {"enum": ["CHANGE", "TIME", "DEFINITION", "GONE"]},
+            "at": _TIME,
+            "version": _NUMBER,
+        },
+        entered_at=_TIME,
     ),
     "consent_changes": _schema(
         {

@@ -54,6 +54,9 @@ class Database:
     metrics: Collection
     lists: Collection
     segments: Collection
+    segment_members: Collection
+    segment_changes: Collection
+    keeper_shares: Collection
     consent_changes: Collection
     forms: Collection
     form_events: Collection
@@ -210,6 +213,14 @@ async def aggregate(
     cursor = await opened if isinstance(opened, Awaitable) else opened
     rows: list[Document] = await cursor.to_list(None)
     return rows
+
+
+async def started_session(db: Database) -> Session:
+    """A session for commands that belong together, such as a cursor's. Its user ends
+    it."""
+    starting = cast("Any", db.client.start_session(causal_consistency=False))
+    session: Session = await starting if isinstance(starting, Awaitable) else starting
+    return session
 
 
 async def transaction(

@@ -1,0 +1,140 @@
+"""Building a membership beside upkeep, a piece at a time, and showing it at once.
+
+Each share looks through its profiles in the order of their ids. When all shares are
+done with a generation, it is shown: one write, and every reader sees the new members
+and none of the old. Then what differs is logged.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+
+from bson import ObjectId
+
+from resolvers.db import Database, Document, find
+from resolvers.keeper.commits import Finding, commit, portions, writes_of
+from resolvers.keeper.evaluation import members_among
+from resolvers.keeper.kept import Kept
+from resolvers.keeper.shares import SHARES, in_shares, share_of, share_rows
+from resolvers.keeper.sides import Writes, finish
+
+PIECE = 8_000
+SETTLED_AT_ONCE = 1_000
+
+
+async def build_piece(
+    db: Database,
+    shares: Mapping[int, Document],
+    kept: Kept,
+    now: datetime,
+    zone: tzinfo,
+) -> None:
+    """Finds the members among the next profiles of the held shares."""
+    key = str(kept.id)
+    entries = {
+        number: share["segments"][key]
+        for number, share in shares.items()
+        if share["segments"].get(key, {}).get("scan") is not None
+        and share["segments"][key]["g"] == kept.generation
+    }
+    start: ObjectId = min(entry["scan"] for entry in entries.values())
+    ids = {"_id": {"$gt": start}}
+    row = await db.profiles.find_one(ids, {"_id": 1}, sort=[("_id", 1)], skip=PIECE - 1)
+    end: ObjectId | None = row["_id"] if row else None
+    span: Document = {"$gt": start} if end is None else {"$gt": start, "$lte": end}
+    match = {"_id": span} | in_shares(entries)
+    members = (await members_among(db, [(kept, match)], now, zone))[kept.id]
+    rows = [
+        row
+        for row in await find(
+            db.segment_members, {"segment_id": kept.id, "profile_id": span}
+        )
+        if share_of(row["profile_id"]) in entries
+    ]
+    asked = members | {row["profile_id"] for row in rows}
+    finding = Finding(kept, frozenset(asked), frozenset(members), "DEFINITION")
+    sets: dict[int, Document] = {}
+    for number, entry in entries.items():
+        seen = entry.get("seen", 0) + PIECE
+        sets[number] = {f"segments.{key}.scan": end, f"segments.{key}.seen": seen}
+    *parts, last = [writes_of(it, rows, now) for it in portions([finding])] or [
+        Writes()
+    ]
+    for writes in parts:
+        await commit(db, shares, writes, {})
+    await commit(db, shares, last, sets)
+    for entry in entries.values():
+        entry["scan"] = end
+        entry["seen"] = entry.get("seen", 0) + PIECE
+
+
+async def show_complete(
+    db: Database, waiting: Sequence[Kept], now: datetime
+) -> list[ObjectId]:
+    """Shows the generations that all shares have built; answers whose."""
+    shown: list[ObjectId] = []
+    rows = await share_rows(db, [kept.id for kept in waiting])
+    for kept in waiting:
+        entries = [row.get("segments", {}).get(str(kept.id)) for row in rows]
+        is_complete = len(entries) == SHARES and all(
+            entry is not None
+            and entry["g"] == kept.generation
+            and entry.get("scan") is None
+            for entry in entries
+        )
+        if not is_complete:
+            continue
+        replaced = await db.segments.update_one(
+            {"_id": kept.id, "target.generation": kept.generation},
+            {
+                "$set": {
+                    "kept": {
+                        "generation": kept.generation,
+                        "version": kept.version,
+                        "moves": kept.moves,
+                        "since": kept.since,
+                        "at": now,
+                    }
+                }
+            },
+        )
+        if replaced.matched_count:
+            shown.append(kept.id)
+    return shown
+
+
+async def settle_piece(
+    db: Database, shares: Mapping[int, Document], kept: Kept
+) -> None:
+    """Logs some of what the generation that is shown now has changed, among the
+    profiles of these shares; notes when that was all."""
+    staged = {
+        "segment_id": kept.id,
+        "staged": {"$in": ["IN", "OUT"]},
+        "generation": {"$lte": kept.shown},
+    } | in_shares(shares, "profile_id")
+    rows = await find(db.segment_members, staged, limit=SETTLED_AT_ONCE)
+    writes = Writes()
+    for row in rows:
+        finish(writes, kept, row)
+    sets: dict[int, Document] = {}
+    if len(rows) < SETTLED_AT_ONCE:
+        sets = {number: {f"segments.{kept.id}.s": kept.shown} for number in shares}
+    await commit(db, shares, writes, sets)
+    if sets:
+        for share in shares.values():
+            share["segments"][str(kept.id)]["s"] = kept.shown
+
+
+async def forget(
+    db: Database, shares: Mapping[int, Document], segment_ids: Iterable[ObjectId]
+) -> None:
+    """Removes what is kept of segments that are no more."""
+    for segment_id in segment_ids:
+        mine = {"segment_id": segment_id}
+        await db.segment_members.delete_many(mine)
+        await db.segment_changes.delete_many(mine)
+        for number, share in shares.items():
+            share["segments"].pop(str(segment_id), None)
+            await db.keeper_shares.update_one(
+                {"_id": number}, {"$unset": {f"segments.{segment_id}": ""}}
+            )

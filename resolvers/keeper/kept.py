@@ -1,0 +1,210 @@
+"""The segments as the keeper sees them: what each asks, what it depends on, and which
+generation of its membership is shown, or being built."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import Any
+
+from bson import ObjectId
+
+from audience.conditions import Definition, parse
+from audience.conditions.paths import profile_place
+from audience.conditions.tree import MetricRef
+from audience.plan import dependencies_of
+from resolvers.db import Database, Document, find
+from resolvers.keeper.crossings import is_costly
+from resolvers.segments.references import read_id, references_of, segment_ids_of
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A segment to keep. `shown` is the generation that readers see, None before the
+    first one is complete; `generation` the one that upkeep works for."""
+
+    id: ObjectId
+    version: int
+    definition: Definition
+    parts: tuple[Definition, ...]  # itself and every segment it refers to
+    triggers: frozenset[str]
+    moves: bool
+    is_costly: bool
+    fingerprint: str
+    generation: int
+    shown: int | None
+    since: datetime
+
+    @property
+    def is_staging(self) -> bool:
+        """Whether readers must not see yet what is found for the new generation."""
+        return self.shown is not None and self.shown != self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Which segments depend on a dotted path of the profile."""
+
+    exact: Mapping[str, frozenset[ObjectId]]
+    inside: Mapping[str, frozenset[ObjectId]]
+
+    def touched(self, fields: Iterable[str]) -> set[ObjectId]:
+        """The segments that depend on what was written at one of `fields`, on a part
+        of it, or on what it is a part of."""
+        found: set[ObjectId] = set()
+        for name in fields:
+            found |= self.inside.get(name, frozenset())
+            found |= self.exact.get(name, frozenset())
+            while "." in name:
+                name = name.rpartition(".")[0]
+                found |= self.exact.get(name, frozenset())
+        return found
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was parsed before, by segment and fingerprint."""
+
+    known: dict[tuple[ObjectId, str], Kept]
+
+
+async def read_kept(
+    db: Database, zone: tzinfo, now: datetime, reading: Reading
+) -> dict[ObjectId, Kept]:
+    """Every segment, those that others refer to first. Where the definition, or one
+    that it refers to, is another than that which is kept, a new generation begins."""
+    fields = dict.fromkeys(
+        ("definition", "refers_to", "version", "kept", "target", "created_at"), 1
+    )
+    rows = {row["_id"]: row for row in await find(db.segments, {}, fields)}
+    found: dict[ObjectId, Kept] = {}
+    known: dict[tuple[ObjectId, str], Kept] = {}
+    for row in rows.values():
+        closure = _closure(row["_id"], rows)
+        fingerprint = _fingerprint((rows[it] for it in closure), zone)
+        target = row.get("target")
+        if target is None or target["fingerprint"] != fingerprint:
+            target = await _begin(db, row, fingerprint, now)
+            if target is None:
+                continue  # changed at this moment: the next reading sees it
+        before = reading.known.get((row["_id"], fingerprint))
+        shown = row["kept"]["generation"] if "kept" in row else None
+        if before is None:
+            before = await _parsed(db, row, [rows[it] for it in closure], fingerprint)
+        kept = _with_generations(before, row, target, shown)
+        known[row["_id"], fingerprint] = kept
+        found[row["_id"]] = kept
+    reading.known = known
+    return dict(sorted(found.items(), key=lambda item: len(item[1].parts)))
+
+
+def index_of(segments: Iterable[Kept]) -> Index:
+    """The triggers of all segments, ready to be looked up."""
+    exact: dict[str, set[ObjectId]] = {}
+    inside: dict[str, set[ObjectId]] = {}
+    for segment in segments:
+        for trigger in segment.triggers:
+            exact.setdefault(trigger, set()).add(segment.id)
+            above = trigger
+            while "." in above:
+                above = above.rpartition(".")[0]
+                inside.setdefault(above, set()).add(segment.id)
+    return Index(
+        {path: frozenset(ids) for path, ids in exact.items()},
+        {path: frozenset(ids) for path, ids in inside.items()},
+    )
+
+
+def triggers_of(
+    definitions: Iterable[Definition], keys: Mapping[MetricRef, str]
+) -> frozenset[str]:
+    """The dotted paths of the profile whose change can change the answer."""
+    found: set[str] = set()
+    for definition in definitions:
+        needs = dependencies_of(definition)
+        found |= {f"summary.{keys[it]}" for it in needs.metrics if it in keys}
+        found |= {".".join(profile_place(path).parts) for path in needs.fields}
+        found |= {f"consent.{channel.lower()}" for channel in needs.channels}
+        if needs.lists:
+            found.add("lists")
+    return frozenset(found)
+
+
+async def _parsed(
+    db: Database, row: Document, closure: Sequence[Document], fingerprint: str
+) -> Kept:
+    parts = tuple(parse(each["definition"]) for each in closure)
+    references = await references_of(db, *parts)
+    keys = {ref: metric.key for ref, metric in references.metrics.items()}
+    return Kept(
+        id=row["_id"],
+        version=row["version"],
+        definition=parts[0],
+        parts=parts,
+        triggers=triggers_of(parts, keys),
+        moves=any(dependencies_of(part).time for part in parts),
+        is_costly=is_costly(parts),
+        fingerprint=fingerprint,
+        generation=0,
+        shown=None,
+        since=row["created_at"],
+    )
+
+
+def _with_generations(
+    kept: Kept, row: Document, target: Document, shown: int | None
+) -> Kept:
+    return replace(
+        kept,
+        version=row["version"],
+        generation=target["generation"],
+        shown=shown,
+        since=target["at"],
+    )
+
+
+async def _begin(
+    db: Database, row: Document, fingerprint: str, now: datetime
+) -> Document | None:
+    before: Document | None = row.get("target")
+    number = before["generation"] if before else 0
+    target: Document = {
+        "generation": number + 1,
+        "fingerprint": fingerprint,
+        "at": now,
+        "version": row["version"],
+    }
+    begun = await db.segments.update_one(
+        {
+            "_id": row["_id"],
+            "version": row["version"],
+            "target.generation": number or None,
+        },
+        {"$set": {"target": target}},
+    )
+    return target if begun.matched_count else None
+
+
+def _closure(start: ObjectId, rows: Mapping[ObjectId, Document]) -> list[ObjectId]:
+    found: dict[ObjectId, None] = {}
+    waiting = [start]
+    while waiting:
+        each = waiting.pop()
+        if each not in found and each in rows:
+            found[each] = None
+            waiting += _referred(rows[each])
+    return list(found)
+
+
+def _referred(row: Document) -> list[ObjectId]:
+    if not row["refers_to"]:
+        return []
+    named = (read_id(it, "seg_") for it in segment_ids_of(parse(row["definition"])))
+    return [it for it in named if it is not None]
+
+
+def _fingerprint(rows: Iterable[Document], zone: tzinfo) -> str:
+    definitions: list[Any] = [[str(row["_id"]), row["definition"]] for row in rows]
+    text = json.dumps([str(zone), definitions], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

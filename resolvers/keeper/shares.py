@@ -1,0 +1,146 @@
+"""How processes share the upkeep: every profile belongs to one share, and one process
+at a time holds a share, by a lease.
+
+A share's document is also the record of how far its upkeep has come. It moves in the
+same transaction as the memberships, and only for the holder: whoever has lost the
+lease can write neither.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from resolvers.db import Database, Document, Session, find
+
+SHARES = 4
+LEASE_SECONDS = 15
+
+_DIGITS = "0123456789abcdef"
+
+
+class LeaseLost(Exception):
+    """Another process has taken over a share."""
+
+
+def share_of(profile_id: ObjectId) -> int:
+    """The share that a profile belongs to."""
+    return profile_id.binary[-1] % SHARES
+
+
+def in_shares(shares: Iterable[int], path: str = "_id") -> Document:
+    """A filter for the profiles of these shares."""
+    held = set(shares)
+    if len(held) == SHARES:
+        return {}
+    digits = [it for n, it in enumerate(_DIGITS) if n % SHARES in held]
+    last = {"$substrBytes": [{"$toString": f"${path}"}, 23, 1]}
+    return {"$expr": {"$in": [last, digits]}}
+
+
+async def ensure_shares(db: Database, now: datetime) -> None:
+    """Makes the documents that are not there yet, and forgets the processes that have
+    been gone for long."""
+    long_ago = now - timedelta(hours=1)
+    await db.leases.delete_many(
+        {"_id": {"$regex": r"\Akeeper/"}, "until": {"$lt": long_ago}}
+    )
+    new = [
+        UpdateOne(
+            {"_id": number},
+            {"$setOnInsert": {"fence": 0, "segments": {}}},
+            upsert=True,
+        )
+        for number in range(SHARES)
+    ]
+    try:
+        await db.keeper_shares.bulk_write(new, ordered=False)
+    except BulkWriteError:
+        # Another process makes them at the same moment.
+        await ensure_shares(db, now)
+
+
+async def hold_shares(
+    db: Database, holder: str, held: Mapping[int, Document], now: datetime
+) -> dict[int, Document]:
+    """The shares that `holder` has from now until the lease ends: its fair part of
+    them. Renews what it holds, takes what is free, gives back what is too much."""
+    until = now + timedelta(seconds=LEASE_SECONDS)
+    await db.leases.update_one(
+        {"_id": f"keeper/{holder}"},
+        {"$set": {"holder": holder, "until": until}},
+        upsert=True,
+    )
+    alive = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$gt": now}}
+    fair = math.ceil(SHARES / max(1, await db.leases.count_documents(alive)))
+    kept: dict[int, Document] = {}
+    for number in sorted(held):
+        if len(kept) < fair and await _renewed(db, number, holder, until):
+            kept[number] = held[number]
+        else:
+            await _release(db, number, holder)
+    free = {"$or": [{"until": None}, {"until": {"$lt": now}}, {"holder": holder}]}
+    while len(kept) < fair:
+        taken = await db.keeper_shares.find_one_and_update(
+            {"_id": {"$in": [n for n in range(SHARES) if n not in kept]}, **free},
+            {"$set": {"holder": holder, "until": until}, "$inc": {"fence": 1}},
+            sort=[("_id", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        if taken is None:
+            break
+        kept[taken["_id"]] = taken
+    return kept
+
+
+async def release_shares(db: Database, holder: str) -> None:
+    """Gives everything back."""
+    for number in range(SHARES):
+        await _release(db, number, holder)
+    await db.leases.delete_one({"_id": f"keeper/{holder}"})
+
+
+async def advance(
+    db: Database,
+    shares: Mapping[int, Document],
+    changes: Mapping[int, Document],
+    session: Session | None = None,
+) -> None:
+    """Writes updates to held shares' documents; LeaseLost, and in a transaction
+    nothing written, when one of them is held no more."""
+    updates = [
+        UpdateOne({"_id": n, "fence": shares[n]["fence"]}, change)
+        for n, change in changes.items()
+    ]
+    if not updates:
+        return
+    written = await db.keeper_shares.bulk_write(updates, session=session)
+    if written.matched_count < len(updates):
+        raise LeaseLost
+
+
+async def share_rows(
+    db: Database, segment_ids: Iterable[ObjectId] | None = None
+) -> list[Document]:
+    """All shares' records, of these segments alone when they are given."""
+    projection: Document | None = None
+    if segment_ids is not None:
+        projection = {"at": 1} | {f"segments.{it}": 1 for it in segment_ids}
+    return await find(db.keeper_shares, {}, projection, sort={"_id": 1})
+
+
+async def _renewed(db: Database, number: int, holder: str, until: datetime) -> bool:
+    renewed = await db.keeper_shares.update_one(
+        {"_id": number, "holder": holder}, {"$set": {"until": until}}
+    )
+    return renewed.matched_count == 1
+
+
+async def _release(db: Database, number: int, holder: str) -> None:
+    await db.keeper_shares.update_one(
+        {"_id": number, "holder": holder},
+        {"$unset": {"holder": "", "until": ""}, "$inc": {"fence": 1}},
+    )
