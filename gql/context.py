@@ -12,6 +12,7 @@ from audience.tokens import Tokens
 from gql.errors import AccessRefused
 from gql.execution.reads import Reads
 from resolvers.db import Database, Document
+from resolvers.following import Hub
 
 Deliver = Callable[[Document], Awaitable[None]]
 CountSignUp = Callable[[], None]
@@ -62,6 +63,7 @@ class Context:
     address: str = "http://127.0.0.1:8000"
     count_sign_up: CountSignUp = count_nothing
     forget_keys: ForgetKeys = forget_nothing
+    hub: Hub | None = None
     loaders: dict[Any, Any] = field(default_factory=dict)
     reads: Reads | None = None
     compiled: bool = True

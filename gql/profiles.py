@@ -26,6 +26,7 @@ from gql.metrics import Metric
 from gql.node import Node
 from gql.scalars import JSON
 from gql.segments.explanations import SegmentExplanation, explanations_of
+from gql.segments.kept import SegmentMembershipConnection, memberships_of
 from resolvers.db import Document
 from resolvers.metrics import metrics_by_key
 from resolvers.profiles import count_profiles
@@ -120,6 +121,19 @@ class Profile(Node):
         after: After = None,
     ) -> list[ListMembershipConnection]:
         return await lists_of(parents, context, asked_page(first).size, after)
+
+    @batch(
+        description="The segments that the person is in, the oldest segment first. "
+        "Needs the scope segments:read."
+    )
+    @staticmethod
+    async def segments(
+        parents: list[Document],
+        context: Context,
+        first: First = None,
+        after: After = None,
+    ) -> list[SegmentMembershipConnection]:
+        return await memberships_of(parents, context, first, after)
 
     @batch(
         description="The activity log: what the person did, newest first. Needs the "

@@ -25,6 +25,7 @@ from gql.profile_queries import ProfileQuery
 from gql.scalars import SCALARS
 from gql.segments import SegmentMutation, SegmentQuery
 from gql.signups import SignUpMutation
+from gql.subscriptions import Subscription
 from gql.tracking import TrackingMutation
 
 
@@ -81,6 +82,7 @@ class AudienceSchema(strawberry.Schema):
 schema = AudienceSchema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     config=StrawberryConfig(scalar_map=dict(SCALARS)),
     extensions=[DocumentCache, Limits],
     execution_context_class=CompiledExecutor,

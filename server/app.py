@@ -22,6 +22,7 @@ from strawberry.schema.base import BaseSchema
 
 from audience.tokens import Tokens
 from resolvers.db import close, connect
+from resolvers.following import Hub
 from resolvers.lists import finish_deletions
 from resolvers.secrets import signing_secret
 from resolvers.summaries import recover_batches
@@ -31,6 +32,7 @@ from server.forms import form_for_script, script, show_form, take_answer, take_v
 from server.graphiql import ASSETS
 from server.graphql import Endpoint
 from server.importing import watch_imports
+from server.keeping import keeping
 from server.logs import configure_logs
 from server.mail import deliver_by_mail, deliver_to_console
 from server.messages import Sender
@@ -80,6 +82,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             deliver=deliver_by_mail(db, settings.address, secret, postman.wake.set)
             if settings.smtp_host
             else deliver_to_console(settings.address),
+            hub=Hub(db),
         )
         tasks = [
             asyncio.create_task(_recover(running)),
@@ -88,7 +91,8 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
         if settings.smtp_host:
             tasks.append(asyncio.create_task(postman.run()))
         try:
-            yield
+            async with keeping(db, settings):
+                yield
         finally:
             for task in tasks:
                 task.cancel()

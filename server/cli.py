@@ -13,6 +13,7 @@ from audience.errors import AudienceError
 from audience.keys import KeyKind
 from resolvers.db import Database, UnusableDatabase
 from server.database import opened, shared_database
+from server.logs import configure_logs
 from server.mongod import MongodFailed
 from server.seeds.source import SeedFailed
 from server.settings import BadSettings, Settings, read_settings, settings_table
@@ -87,6 +88,17 @@ def serve_command(
         serve(settings, load_demo)
     else:
         serve(settings)
+
+
+@cli.command("keep")
+def keep_command(data: Data = None) -> None:
+    """Keep the segments true beside the servers; as many processes as you like."""
+    from server.keeping import keep_alone
+
+    settings = read_settings(data=data)
+    configure_logs(settings)
+    say("Keeping segments. End with Ctrl-C.")
+    _on_database(settings, lambda db: keep_alone(db, settings))
 
 
 @cli.command("schema")

@@ -144,6 +144,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             request_id=request_id(request.scope),
             tokens=running.tokens,
             deliver=running.deliver,
+            hub=running.hub,
             address=running.settings.address,
             count_sign_up=sign_up_counter(running, client_address(request)),
             forget_keys=running.keys.forget,

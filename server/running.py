@@ -9,6 +9,7 @@ from audience.errors import LimitReached
 from audience.tokens import Tokens
 from gql.context import Deliver
 from resolvers.db import Database
+from resolvers.following import Hub
 from server.auth import Keys, Limits, Refused
 from server.settings import Settings
 
@@ -24,6 +25,7 @@ class Running:
     sign_ups: Limits
     tokens: Tokens
     deliver: Deliver
+    hub: Hub
 
 
 def running_of(connection: HTTPConnection) -> Running:

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         description="Signs the links in confirmation messages. Not set: one is made "
         "and kept in the database.",
     )
+    keeper: bool = Field(
+        default=True,
+        description="Whether the processes that answer requests keep the segments too. "
+        "`false`: that is left to processes of their own, `audience keep`.",
+    )
     graphiql: bool = Field(
         default=True,
         description="Whether browsers that open `/graphql` get GraphiQL, the editor.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from audience.memberships import Interval
 from gql.connection import (
     After,
     Before,
@@ -24,15 +25,24 @@ from gql.ids import Kind, global_id
 from gql.node import Node
 from gql.scalars import JSON
 from gql.segments.definitions import SegmentDefinition
+from gql.segments.kept import (
+    AsOf,
+    SegmentChangeConnection,
+    SegmentFreshness,
+    SizePoint,
+    freshnesses_of,
+    histories_of,
+    members_of,
+    size_histories_of,
+    sizes_of,
+)
 from resolvers.db import Document
 from resolvers.segments import (
     Preview,
     count_members,
     dependants,
     extended_json,
-    segment_members,
     segment_questions,
-    segment_sizes,
     versions_of,
 )
 from resolvers.segments.records import KEPT_VERSIONS
@@ -48,7 +58,7 @@ class SegmentMemberEdge(Edge):
     )
     entered_at: datetime | None = plain(
         "entered_at",
-        description="In the segment since; null while that is not recorded.",
+        description="In the segment since; null until its membership is first built.",
     )
 
 
@@ -69,7 +79,7 @@ class SegmentVersion:
 
 @strawberry.type(
     description="A question about people, kept under a name. Its members are those of "
-    "whom the definition holds at the moment."
+    "whom the definition holds; they are kept true as people and time move on."
 )
 class Segment(Node):
     id: strawberry.ID = plain(
@@ -96,7 +106,7 @@ class Segment(Node):
         rows: list[Any] = [found[row["_id"]] for row in parents]
         return rows
 
-    @batch(description="Who is in the segment. Needs the scope profiles:read.")
+    @batch(description="Who is in the segment, or was. Needs the scope profiles:read.")
     @staticmethod
     async def members(
         parents: list[Document],
@@ -105,21 +115,51 @@ class Segment(Node):
         after: After = None,
         last: Last = None,
         before: Before = None,
+        as_of: AsOf = None,
     ) -> list[SegmentMemberConnection]:
         context.require("profiles:read")
         page = asked_page(first, after, last, before)
-        pages = await segment_members(
-            context.db, parents, page, context.now(), context.zone
-        )
-        found: list[Any] = [
-            connection(it, Count(count_of_members, None, it.scope)) for it in pages
-        ]
-        return found
+        return await members_of(parents, context, page, as_of)
 
-    @batch(description="How many people are in it.")
+    @batch(description="How many people are in it, or were.")
     @staticmethod
-    async def size(parents: list[Document], context: Context) -> list[int]:
-        return await segment_sizes(context.db, parents, context.now(), context.zone)
+    async def size(
+        parents: list[Document], context: Context, as_of: AsOf = None
+    ) -> list[int]:
+        return await sizes_of(parents, context, as_of)
+
+    @batch(description="Up to which instant the members that are shown are true.")
+    @staticmethod
+    async def freshness(
+        parents: list[Document], context: Context
+    ) -> list[SegmentFreshness]:
+        return await freshnesses_of(parents, context)
+
+    @batch(description="Who entered and who left, newest first.")
+    @staticmethod
+    async def history(
+        parents: list[Document],
+        context: Context,
+        first: First = None,
+        after: After = None,
+    ) -> list[SegmentChangeConnection]:
+        return await histories_of(parents, context, first, after)
+
+    @batch(description="How many members there were over time.")
+    @staticmethod
+    async def size_history(
+        parents: list[Document],
+        context: Context,
+        since: Annotated[datetime, strawberry.argument(description="The first point.")],
+        interval: Annotated[
+            Interval, strawberry.argument(description="From one point to the next.")
+        ],
+        until: Annotated[
+            datetime | None,
+            strawberry.argument(description="No point after it; now when not given."),
+        ] = None,
+    ) -> list[list[SizePoint]]:
+        return await size_histories_of(parents, context, since, until, interval)
 
     @batch(
         description="The aggregation stages on the profiles that answer it now, as "

@@ -1,0 +1,175 @@
+"""Tells many followers what is being recorded, from one reader of the database's log
+for each collection that somebody follows.
+
+Nothing is kept for a follower but a bounded queue: who does not take what comes is
+told so and dropped, and can come back with the instant from which to go on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from audience.errors import LimitReached
+from resolvers.db import Database, Document, find
+from resolvers.keeper.stream import (
+    HistoryLost,
+    Stream,
+    close_stream,
+    next_entries,
+    open_log,
+)
+
+WAITING = 500
+BACKLOG = 10_000
+WAIT_MS = 250
+PAUSE_SECONDS = 1.0
+
+# Ids begin with the second in which they were made, by whichever process.
+_MARGIN = timedelta(seconds=5)
+
+What = Literal["segment_changes", "events"]
+_KEYS: dict[What, str] = {"segment_changes": "segment_id", "events": "profile_id"}
+
+
+@dataclass(eq=False, slots=True)
+class _Follower:
+    key: ObjectId
+    queue: asyncio.Queue[Document | None] = field(
+        default_factory=lambda: asyncio.Queue(WAITING + 1)
+    )
+    is_late: bool = False
+
+
+@dataclass(slots=True)
+class _Log:
+    """One collection's followers, and the task that reads for them."""
+
+    followers: set[_Follower] = field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    keys: frozenset[ObjectId] = frozenset()
+
+
+@dataclass(slots=True)
+class Hub:
+    """What a process tells its followers."""
+
+    db: Database
+    logs: dict[What, _Log] = field(default_factory=dict)
+
+
+async def follow(
+    hub: Hub, what: What, key: ObjectId, since: datetime | None = None
+) -> AsyncGenerator[Document, None]:
+    """What is recorded of a segment or a profile from now on, in the order of the log;
+    with `since` first what was recorded from then on, of which some may be older.
+    LimitReached for those who do not keep up."""
+    log = hub.logs.setdefault(what, _Log())
+    follower = _Follower(key)
+    log.followers.add(follower)
+    log.opened.clear()
+    log.changed.set()
+    if log.task is None:
+        log.task = asyncio.create_task(_read(hub.db, what, log))
+    try:
+        while key not in log.keys:
+            await log.opened.wait()
+            log.opened.clear()
+        told: set[ObjectId] = set()
+        if since is not None:
+            for row in await _backlog(hub.db, what, key, since):
+                told.add(row["_id"])
+                yield row
+        while True:
+            entry = await follower.queue.get()
+            if entry is None:
+                raise LimitReached(
+                    f"More than {WAITING} were waiting to be taken. Ask again, with "
+                    "`since`, and take them faster."
+                )
+            if entry["_id"] not in told:
+                yield entry
+    finally:
+        log.followers.discard(follower)
+        log.changed.set()
+        if not log.followers and log.task is not None:
+            task, log.task = log.task, None
+            log.keys = frozenset()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def _backlog(
+    db: Database, what: What, key: ObjectId, since: datetime
+) -> Sequence[Document]:
+    collection = db.events if what == "events" else db.segment_changes
+    first = ObjectId.from_datetime(since - _MARGIN)
+    rows = await find(
+        collection,
+        {_KEYS[what]: key, "_id": {"$gte": first}},
+        sort={"_id": 1},
+        limit=BACKLOG + 1,
+    )
+    if len(rows) > BACKLOG:
+        raise LimitReached(
+            f"More than {BACKLOG:,} were recorded since then: give a later instant."
+        )
+    return rows
+
+
+async def _read(db: Database, what: What, log: _Log) -> None:
+    token: Document | None = None
+    while True:
+        log.changed.clear()
+        keys = frozenset(each.key for each in log.followers)
+        try:
+            stream = await open_log(db, what, _stages(what, keys), token)
+            log.keys = keys
+            log.opened.set()
+            try:
+                while not log.changed.is_set():
+                    await _tell(log, what, stream)
+                    token = stream.token
+            finally:
+                with contextlib.suppress(PyMongoError):
+                    await close_stream(stream)
+        except HistoryLost:
+            token = None
+            _drop(log.followers)
+        except PyMongoError:
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _tell(log: _Log, what: What, stream: Stream) -> None:
+    for entry in await next_entries(stream, WAIT_MS):
+        row: Document = entry["fullDocument"]
+        for follower in log.followers:
+            if follower.key != row[_KEYS[what]] or follower.is_late:
+                continue
+            if follower.queue.qsize() >= WAITING:
+                _drop([follower])
+            else:
+                follower.queue.put_nowait(row)
+
+
+def _drop(followers: Sequence[_Follower] | set[_Follower]) -> None:
+    for follower in followers:
+        if not follower.is_late:
+            follower.is_late = True
+            follower.queue.put_nowait(None)
+
+
+def _stages(what: What, keys: frozenset[ObjectId]) -> list[Document]:
+    path = f"fullDocument.{_KEYS[what]}"
+    return [
+        {"$match": {"operationType": "insert", path: {"$in": list(keys)}}},
+        {"$project": {"fullDocument": 1}},
+    ]

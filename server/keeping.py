@@ -1,0 +1,78 @@
+"""The keeper as a part of a running process: inside a server's, or alone."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from resolvers.db import Database
+from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
+from server.settings import Settings
+
+WAIT_MS = 500
+# Changes that come one after another are taken together.
+PAUSE_SECONDS = 0.02
+IDLE_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+FAILED_SECONDS = 5.0
+
+_log = structlog.get_logger("audience.keeper")
+
+
+async def keep(db: Database, zone: tzinfo, ended: asyncio.Event) -> None:
+    """Keeps segments until `ended`. What goes wrong is logged and tried again."""
+    keeper = Keeper(db, secrets.token_hex(8), zone, lambda: datetime.now(UTC))
+    while not ended.is_set():
+        pause = await _pass(keeper)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), pause)
+    with contextlib.suppress(PyMongoError):
+        await stop(keeper)
+
+
+@contextlib.asynccontextmanager
+async def keeping(db: Database, settings: Settings) -> AsyncIterator[None]:
+    """Keeps segments beside what the process does, unless that is left to others."""
+    if not settings.keeper:
+        yield
+        return
+    ended = asyncio.Event()
+    task = asyncio.create_task(keep(db, ZoneInfo(settings.timezone), ended))
+    try:
+        yield
+    finally:
+        ended.set()
+        with contextlib.suppress(TimeoutError):
+            # What is cut off here is done again by whoever comes next.
+            await asyncio.wait_for(task, PATIENCE_SECONDS)
+
+
+async def keep_alone(db: Database, settings: Settings) -> None:
+    """Keeps segments until the process is told to end."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, ended.set)
+    await keep(db, ZoneInfo(settings.timezone), ended)
+
+
+async def _pass(keeper: Keeper) -> float:
+    """One pass; how long to wait before the next."""
+    try:
+        await keep_once(keeper, WAIT_MS)
+    except LeaseLost:
+        _log.info("another process has taken over a share of the profiles")
+    except PyMongoError:
+        _log.warning("upkeep postponed", exc_info=True)
+        return IDLE_SECONDS
+    except Exception:  # noqa: BLE001 - upkeep goes on, whatever one pass met
+        _log.exception("upkeep failed")
+        await stop(keeper, gives_back=False)
+        return FAILED_SECONDS
+    return PAUSE_SECONDS if keeper.shares else IDLE_SECONDS

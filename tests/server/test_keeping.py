@@ -1,0 +1,125 @@
+"""Keepers as real processes: killed in the middle, again and again, under writes."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from audience.events import NewEvent
+from audience.identity import Identity
+from resolvers.collections import prepare
+from resolvers.db import Database, close, connect
+from resolvers.events import track_events
+from resolvers.keeper.kept import Reading, read_kept
+from resolvers.metrics import ensure_metrics
+from resolvers.segments import create_segment
+from tests.membership_histories import assert_true, logged, shown, true_members
+
+pytestmark = pytest.mark.anyio
+
+ZONE = ZoneInfo("UTC")
+KILLS = 3
+
+
+@pytest.fixture
+async def own(mongodb_uri: str, anyio_backend: str) -> AsyncIterator[Database]:
+    """A database that other processes find by its name."""
+    db = connect(mongodb_uri, f"test_{uuid4().hex[:12]}")
+    await prepare(db)
+    yield db
+    await db.client.drop_database(db.name)
+    await close(db)
+
+
+@pytest.mark.timeout(180)
+async def test_killed_keepers_lose_and_repeat_nothing(
+    own: Database, mongodb_uri: str
+) -> None:
+    now = datetime.now(UTC)
+    await ensure_metrics(own, ["Ordered"], now)
+    for least in (1, 2, 3, 5):
+        await create_segment(own, f"at least {least}", _ordered(least), now=now)
+    ended = asyncio.Event()
+    writing = asyncio.create_task(_write(own, ended))
+
+    for _ in range(KILLS):
+        async with _keeper(mongodb_uri, own.name) as process:
+            await _until_held(own)
+            await asyncio.sleep(random.uniform(0, 0.5))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        await logged(own)
+        await _leases_end(own)
+    ended.set()
+    await writing
+    async with _keeper(mongodb_uri, own.name) as process:
+        await _until_true(own)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+    await assert_true(own, datetime.now(UTC), ZONE)
+    assert await read_kept(own, ZONE, datetime.now(UTC), Reading({}))
+
+
+@asynccontextmanager
+async def _keeper(uri: str, name: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {"MONGODB_URI": uri, "AUDIENCE_DATABASE": name}
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "server", "keep"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+async def _write(db: Database, ended: asyncio.Event) -> None:
+    number = 0
+    while not ended.is_set():
+        now = datetime.now(UTC)
+        people = [f"p{(number + each) % 60}@shop.example" for each in range(7)]
+        events = [NewEvent(Identity(email=each), "Ordered", now) for each in people]
+        await track_events(db, events, now)
+        number += 7
+        await asyncio.sleep(0.02)
+
+
+async def _until_held(db: Database) -> None:
+    async with asyncio.timeout(60):
+        while await db.keeper_shares.count_documents({"holder": {"$ne": None}}) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def _until_true(db: Database) -> None:
+    async with asyncio.timeout(60):
+        while await shown(db) != await true_members(db, datetime.now(UTC), ZONE):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def _leases_end(db: Database) -> None:
+    past = {"$set": {"until": datetime(2000, 1, 1, tzinfo=UTC)}}
+    await db.keeper_shares.update_many({"until": {"$ne": None}}, past)
+    await db.leases.update_many({"_id": {"$regex": "^keeper/"}}, past)
+
+
+def _ordered(least: int) -> dict[str, object]:
+    event = {
+        "metric": {"name": "Ordered"},
+        "measure": "COUNT",
+        "compare": {"atLeast": least},
+        "during": {"inTheLast": {"amount": 30, "unit": "DAY"}},
+    }
+    return {"groups": [{"anyOf": [{"event": event}]}]}
