@@ -17,6 +17,7 @@ from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
 from bench.imports import measure_imports
 from bench.journey_segments import compare_segments
 from bench.load import BenchFailed, check_wrk
+from bench.membership import measure
 from bench.profile import profile as run_profile
 from bench.scenarios import SCENARIOS, Facts, Scenario
 from bench.sides import NODE, SIDES
@@ -127,6 +128,19 @@ def imports(
     """Import a CSV file of new people into a list: rows per second, and memory."""
     with alone(), kept_mongod() as kept:
         asyncio.run(measure_imports(kept.uri, kept.mongod, rows, rounds))
+
+
+@cli.command("membership")
+def membership(
+    profiles: Annotated[int, typer.Option(min=100)] = 200_000,
+    events: Annotated[int, typer.Option(min=1_000)] = 5_000_000,
+    segments: Annotated[int, typer.Option(min=1, max=50)] = 50,
+    rate: Annotated[int, typer.Option(min=10, help="Events a second.")] = 200,
+    seconds: Annotated[float, typer.Option(min=1, help="At that rate.")] = 30,
+) -> None:
+    """Measure how fast kept memberships follow what happens."""
+    with alone(), kept_mongod() as kept:
+        asyncio.run(measure(kept.uri, profiles, events, segments, rate, seconds))
 
 
 def install_node_peers() -> None:
