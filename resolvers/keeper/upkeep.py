@@ -7,26 +7,24 @@ so a pass that is cut off anywhere is as if it had not begun, and the next one, 
 whichever process, does it again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 from bson import ObjectId
 from pymongo.errors import OperationFailure, PyMongoError
 
 from audience.errors import AudienceError
-from resolvers.db import Database, Document
+from resolvers.db import Document
+from resolvers.keeper.asking import POSTPONED, ask
 from resolvers.keeper.builds import (
     build_piece,
     forget,
     settle_piece,
     show_complete,
 )
-from resolvers.keeper.commits import Finding, commit, portions, rows_of, writes_of
-from resolvers.keeper.crossings import COARSE, FINE, crossed
-from resolvers.keeper.evaluation import among, members_among
-from resolvers.keeper.kept import Index, Kept, Reading, index_of, read_kept
+from resolvers.keeper.commits import commit
+from resolvers.keeper.kept import Kept, index_of, read_kept
 from resolvers.keeper.shares import (
     LeaseLost,
     ensure_shares,
@@ -34,49 +32,23 @@ from resolvers.keeper.shares import (
     release_shares,
     share_of,
 )
-from resolvers.keeper.sides import Cause, Writes
+from resolvers.keeper.sides import Writes
+from resolvers.keeper.state import START, Keeper, is_scanning, present
 from resolvers.keeper.stream import (
     Change,
     HistoryLost,
-    Stream,
     close_stream,
     is_cursor_gone,
     next_changes,
     open_stream,
 )
-from resolvers.segments.references import references_of
+from resolvers.keeper.ticking import tick
 
 RENEWAL = timedelta(seconds=5)
 READING = timedelta(milliseconds=250)
 RECORDING = timedelta(seconds=1)
-POSTPONED = timedelta(seconds=30)
 
 _log = structlog.get_logger("audience.keeper")
-
-
-@dataclass(slots=True)
-class Keeper:
-    """What one process remembers between passes; all that matters is in the shares'
-    documents, and read from there when a share is taken."""
-
-    db: Database
-    holder: str
-    zone: tzinfo
-    clock: Callable[[], datetime]
-    shares: dict[int, Document] = field(default_factory=dict)
-    stream: Stream | None = None
-    token: Document | None = None
-    segments: dict[ObjectId, Kept] = field(default_factory=dict)
-    index: Index = field(default_factory=lambda: Index({}, {}))
-    reading: Reading = field(default_factory=lambda: Reading({}))
-    asked_at: dict[tuple[ObjectId, ObjectId], datetime] = field(default_factory=dict)
-    ticked: dict[ObjectId, datetime] = field(default_factory=dict)
-    looked: dict[ObjectId, datetime] = field(default_factory=dict)
-    postponed: dict[ObjectId, datetime] = field(default_factory=dict)
-    true_at: datetime | None = None
-    renewed: datetime | None = None
-    read: datetime | None = None
-    recorded: datetime | None = None
 
 
 async def keep_once(
@@ -85,14 +57,14 @@ async def keep_once(
     """One pass; whether it found anything to do. Waits so long for changes when there
     are none. LeaseLost when another process has taken a share over meanwhile: start
     again with the next pass. Unless `at_leisure`, nothing is put off until later."""
-    now = _present(keeper)
+    now = present(keeper)
     await _take_part(keeper, now, at_leisure=at_leisure)
     if not keeper.shares:
         return False
     await _read(keeper, now, at_leisure=at_leisure)
     try:
         worked = await _follow(keeper, wait_ms)
-        worked |= await _tick(keeper, at_leisure=at_leisure)
+        worked |= await tick(keeper, at_leisure=at_leisure)
         worked |= await _build(keeper)
         await _record(keeper, at_leisure=at_leisure)
     except LeaseLost:
@@ -126,13 +98,6 @@ async def _forget(keeper: Keeper) -> None:
     keeper.ticked.clear()
     if stream is not None:
         await stream.session.end_session()
-
-
-def _present(keeper: Keeper) -> datetime:
-    """The time, never before an instant that upkeep has reached already."""
-    read = keeper.clock()
-    now = read.replace(microsecond=read.microsecond // 1000 * 1000)
-    return max([now, *keeper.ticked.values()])
 
 
 async def _take_part(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None:
@@ -185,8 +150,8 @@ async def _open(keeper: Keeper) -> None:
     for number, share in keeper.shares.items():
         sets[number] = {"cursor": keeper.token}
         for segment_id, entry in share["segments"].items():
-            entry["scan"] = _START
-            sets[number][f"segments.{segment_id}.scan"] = _START
+            entry["scan"] = START
+            sets[number][f"segments.{segment_id}.scan"] = START
     await commit(keeper.db, keeper.shares, Writes(), sets)
 
 
@@ -218,7 +183,7 @@ async def _read(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None:
             begun: Document = {
                 "g": kept.generation,
                 "s": kept.shown,
-                "scan": _START,
+                "scan": START,
                 "seen": 0,
                 "t": min(now, keeper.ticked.get(kept.id, now)),
             }
@@ -239,7 +204,7 @@ async def _follow(keeper: Keeper, wait_ms: int) -> bool:
         await _open(keeper)
     stream = keeper.stream
     assert stream is not None  # noqa: S101 - just opened
-    idle = not any(_scanning(keeper, kept) for kept in keeper.segments.values())
+    idle = not any(is_scanning(keeper, kept) for kept in keeper.segments.values())
     began = keeper.clock()
     try:
         changes = await next_changes(stream, wait_ms if idle else 0)
@@ -256,7 +221,7 @@ async def _follow(keeper: Keeper, wait_ms: int) -> bool:
         return True
     wanted, gone = _touched(keeper, changes)
     if wanted:
-        await _ask(keeper, wanted, "CHANGE", gone)
+        await ask(keeper, wanted, "CHANGE", gone)
     keeper.token = stream.token
     keeper.true_at = changes[-1].at or keeper.true_at if changes else began
     return bool(changes)
@@ -288,131 +253,6 @@ def _touched(
     return wanted, gone
 
 
-async def _ask(
-    keeper: Keeper,
-    wanted: Mapping[ObjectId, set[ObjectId]],
-    cause: Cause,
-    gone: Iterable[ObjectId] = (),
-) -> None:
-    """Asks each segment about its profiles, and writes what has changed."""
-    now = _present(keeper)
-    lost = frozenset(gone)
-    asked = [
-        (keeper.segments[segment_id], among(sorted(ids)))
-        for segment_id, ids in wanted.items()
-    ]
-    members = await _members(keeper, asked, now)
-    findings = [
-        Finding(
-            kept, frozenset(wanted[kept.id]), frozenset(members[kept.id]), cause, lost
-        )
-        for kept, _ in asked
-        if kept.id in members
-    ]
-    for part in portions(findings):
-        writes = writes_of(part, await rows_of(keeper.db, part), now)
-        if writes.rows:
-            await commit(keeper.db, keeper.shares, writes, {})
-    for finding in findings:
-        if finding.kept.moves:
-            for profile_id in finding.asked:
-                keeper.asked_at[finding.kept.id, profile_id] = now
-
-
-async def _members(
-    keeper: Keeper, asked: Sequence[tuple[Kept, Document]], now: datetime
-) -> dict[ObjectId, set[ObjectId]]:
-    """The members of each segment; one that cannot be asked is left out, and looked
-    at as a whole later, so that it keeps no other from being kept."""
-    try:
-        return await members_among(keeper.db, asked, now, keeper.zone)
-    except (AudienceError, OperationFailure):
-        _log.warning("segments are asked one by one", exc_info=True)
-    found: dict[ObjectId, set[ObjectId]] = {}
-    for each in asked:
-        try:
-            found |= await members_among(keeper.db, [each], now, keeper.zone)
-        except (AudienceError, OperationFailure):
-            _log.exception("a segment cannot be kept", segment=str(each[0].id))
-            keeper.postponed[each[0].id] = now + POSTPONED
-            await _scan_again(keeper, [each[0].id])
-    return found
-
-
-async def _scan_again(keeper: Keeper, segment_ids: Sequence[ObjectId]) -> None:
-    sets: dict[int, Document] = {}
-    for number, share in keeper.shares.items():
-        for segment_id in segment_ids:
-            share["segments"][str(segment_id)]["scan"] = _START
-            sets.setdefault(number, {})[f"segments.{segment_id}.scan"] = _START
-    await commit(keeper.db, keeper.shares, Writes(), sets)
-
-
-async def _tick(keeper: Keeper, *, at_leisure: bool) -> bool:
-    """Asks those whom time may have moved. At leisure: at events every few seconds,
-    and one at a time of the segments for which profiles have to be looked through."""
-    now = _present(keeper)
-    due: list[Kept] = []
-    coarse: list[tuple[datetime, Kept]] = []
-    for kept in keeper.segments.values():
-        since = keeper.ticked.get(kept.id, now)
-        if not kept.moves or since >= now:
-            continue
-        if not at_leisure:
-            due.append(kept)
-        elif kept.is_costly:
-            if now - since >= COARSE:
-                coarse.append((since, kept))
-        elif now - since >= FINE:
-            due.append(kept)
-    if coarse:
-        due.append(min(coarse, key=lambda one: one[0])[1])
-    if not due:
-        return False
-    references = await references_of(keeper.db, *(kept.definition for kept in due))
-    wanted: dict[ObjectId, set[ObjectId]] = {}
-    again: list[ObjectId] = []
-    for kept in due:
-        since = keeper.ticked[kept.id]
-        try:
-            found = await crossed(
-                keeper.db, kept.parts, since, now, keeper.zone, references
-            )
-        except (AudienceError, OperationFailure):
-            _log.exception("time cannot be told", segment=str(kept.id))
-            keeper.postponed[kept.id] = now + POSTPONED
-            found = None
-        if found is None:
-            again.append(kept.id)
-            continue
-        ids = {
-            one.profile_id
-            for one in found
-            if share_of(one.profile_id) in keeper.shares
-            and not _is_known(keeper, kept.id, one.profile_id, one.arrived)
-        }
-        if ids:
-            wanted[kept.id] = ids
-    if again:
-        await _scan_again(keeper, again)
-    if wanted:
-        await _ask(keeper, wanted, "TIME")
-    for kept in due:
-        keeper.ticked[kept.id] = now
-    oldest = min(keeper.ticked[kept.id] for kept in due)
-    keeper.asked_at = {
-        key: at for key, at in keeper.asked_at.items() if at >= oldest - COARSE
-    }
-    return bool(wanted or again)
-
-
-def _is_known(
-    keeper: Keeper, segment_id: ObjectId, profile_id: ObjectId, at: datetime | None
-) -> bool:
-    asked = keeper.asked_at.get((segment_id, profile_id))
-    return at is not None and asked is not None and asked >= at
-
-
 async def _build(keeper: Keeper) -> bool:
     """A piece of work on memberships that are being built, or were just shown."""
     db, shares = keeper.db, keeper.shares
@@ -427,10 +267,10 @@ async def _build(keeper: Keeper) -> bool:
         if kept.shown is not None and unsettled:
             await settle_piece(db, unsettled, kept)
             worked = True
-    waiting = [kept for kept in keeper.segments.values() if _scanning(keeper, kept)]
+    waiting = [kept for kept in keeper.segments.values() if is_scanning(keeper, kept)]
     if waiting:
         kept = waiting[0]
-        now = _present(keeper)
+        now = present(keeper)
         try:
             await build_piece(db, shares, kept, now, keeper.zone)
         except (AudienceError, OperationFailure):
@@ -440,30 +280,17 @@ async def _build(keeper: Keeper) -> bool:
     unshown = [
         kept
         for kept in keeper.segments.values()
-        if kept.shown != kept.generation and not _scanning(keeper, kept)
+        if kept.shown != kept.generation and not is_scanning(keeper, kept)
     ]
-    if unshown and await show_complete(db, unshown, _present(keeper)):
+    if unshown and await show_complete(db, unshown, present(keeper)):
         keeper.read = None
         worked = True
     return worked
 
 
-def _scanning(keeper: Keeper, kept: Kept) -> bool:
-    until = keeper.postponed.get(kept.id)
-    if until is not None and until > _present(keeper):
-        return False
-    entries = [share["segments"].get(str(kept.id)) for share in keeper.shares.values()]
-    return any(
-        entry is not None
-        and entry["g"] == kept.generation
-        and entry.get("scan") is not None
-        for entry in entries
-    )
-
-
 async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
     """Notes how far upkeep has come, now and then: what is done twice does no harm."""
-    now = _present(keeper)
+    now = present(keeper)
     if keeper.recorded is not None and at_leisure and now - keeper.recorded < RECORDING:
         return
     keeper.recorded = now
@@ -484,6 +311,3 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
 
 def _settled(kept: Kept) -> Document:
     return {"s": kept.shown}
-
-
-_START = ObjectId("0" * 24)

@@ -112,6 +112,27 @@ async def test_an_event_of_the_future_counts_when_its_time_has_come(
         assert await shown(db) == {lately["_id"]: {ada}}
 
 
+async def test_at_leisure_time_is_looked_at_every_few_seconds(db: Database) -> None:
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    lately = await _segment(db, "lately", _opened({"atLeast": 1}))
+    young = await _segment(db, "young", _made_lately())
+    (ada,) = await _people(db, "ada")
+    await _event(db, "ada", NOW)
+
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        clock.now = NOW + 30 * DAY - timedelta(seconds=1)
+        await catch_up(keeper)
+        clock.now += timedelta(seconds=2)
+        await keep_once(keeper)
+        assert await shown(db) == {lately["_id"]: set(), young["_id"]: {ada}}
+
+        clock.now += timedelta(seconds=20)
+        await keep_once(keeper)
+        assert await shown(db) == {lately["_id"]: set(), young["_id"]: set()}
+
+
 async def test_a_changed_definition_is_shown_at_once_and_its_difference_logged(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +373,12 @@ def _who(name: str) -> Identity:
 def _named(*names: str) -> Document:
     text = {"in": list(names)}
     filter = {"path": "firstName", "is": {"text": text}}
+    return {"groups": [{"anyOf": [{"property": {"filter": filter}}]}]}
+
+
+def _made_lately() -> Document:
+    during = {"inTheLast": {"amount": 30, "unit": "DAY"}}
+    filter = {"path": "createdAt", "is": {"date": {"during": during}}}
     return {"groups": [{"anyOf": [{"property": {"filter": filter}}]}]}
 
 
