@@ -20,6 +20,7 @@ from resolvers.collections import prepare
 from resolvers.db import Database, close, connect
 from resolvers.events import track_events
 from resolvers.keeper.kept import Reading, read_kept
+from resolvers.keeper.shares import SHARES
 from resolvers.metrics import ensure_metrics
 from resolvers.segments import create_segment
 from tests.membership_histories import assert_true, logged, shown, true_members
@@ -62,6 +63,7 @@ async def test_killed_keepers_lose_and_repeat_nothing(
     ended.set()
     await writing
     async with _keeper(mongodb_uri, own.name) as process:
+        await _until_held(own)
         await _until_true(own)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -99,8 +101,13 @@ async def _write(db: Database, ended: asyncio.Event) -> None:
 
 async def _until_held(db: Database) -> None:
     async with asyncio.timeout(60):
-        while await db.keeper_shares.count_documents({"holder": {"$ne": None}}) < 4:  # noqa: ASYNC110
+        while await _held(db) < SHARES:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def _held(db: Database) -> int:
+    now = datetime.now(UTC)
+    return await db.keeper_shares.count_documents({"until": {"$gt": now}})
 
 
 async def _until_true(db: Database) -> None:
