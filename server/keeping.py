@@ -68,8 +68,8 @@ async def _pass(keeper: Keeper) -> float:
         await keep_once(keeper, WAIT_MS)
     except LeaseLost:
         _log.info("another process has taken over a share of the profiles")
-    except PyMongoError:
-        _log.warning("upkeep postponed", exc_info=True)
+    except PyMongoError as error:
+        _log.warning("upkeep postponed", reason=str(error)[:200])
         return IDLE_SECONDS
     except Exception:  # noqa: BLE001 - upkeep goes on, whatever one pass met
         _log.exception("upkeep failed")
