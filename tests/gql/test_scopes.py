@@ -174,7 +174,7 @@ class Uploaded:
     filename: str = "people.csv"
 
 
-ROOTS = {"Query", "Mutation"}
+ROOTS = {"Query", "Mutation", "Subscription"}
 
 WAYS = {
     "Profile": "{{ profiles {{ edges {{ node {{ {0} }} }} }} }}",
