@@ -102,8 +102,8 @@ class At:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             self.wrong("A number is expected.")
             return None
-        if not isfinite(self.value) or abs(self.value) > 1e300:
-            self.wrong("The number must be finite.")
+        if not isfinite(self.value) or abs(self.value) > limits.NUMBER:
+            self.wrong(f"The number must lie within ±{limits.NUMBER:,}.")
             return None
         return float(self.value)
 

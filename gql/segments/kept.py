@@ -101,7 +101,10 @@ class SegmentChange:
         "version", description="The version of the segment's definition that said so."
     )
 
-    @batch(description="Who; null when the profile is no more.")
+    @batch(
+        description="Who; null when the profile is no more. Needs the scope "
+        "profiles:read."
+    )
     @staticmethod
     async def profile(
         parents: list[Document], context: Context

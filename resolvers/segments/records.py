@@ -17,6 +17,7 @@ from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
 from resolvers.pages import Order, Page, PageRequest, read_page
 from resolvers.segments.references import (
+    check_dependants,
     check_references,
     read_id,
     referred_segments,
@@ -153,9 +154,11 @@ async def update_segment(
             raise _taken(changes["name"]) from None
         if changed is None:
             raise _no_such()
+        if parsed is not None:
+            await check_dependants(db, wanted, session)
         return changed
 
-    if parsed is not None and segment_ids_of(parsed):
+    if parsed is not None:
         return await transaction(db, change)
     return await change(None)
 

@@ -127,6 +127,27 @@ async def referred_segments(
     return found
 
 
+async def check_dependants(
+    db: Database, segment_id: ObjectId, session: Session | None
+) -> None:
+    """TooLarge or Conflict when a segment that refers to this one, by whatever way,
+    has become too large or too deep by what this one says now."""
+    seen = {segment_id}
+    frontier = [segment_id]
+    while frontier:
+        wanted = {"refers_to": {"$in": frontier}, "_id": {"$nin": list(seen)}}
+        fields = {"name": 1, "definition": 1}
+        rows = await find(db.segments, wanted, fields, session=session)
+        for row in rows:
+            try:
+                await referred_segments(db, [parse(row["definition"])], session)
+            except (Conflict, TooLarge) as error:
+                message = f"The segment {row['name']!r} refers to this one. {error}"
+                raise type(error)(message, ("definition",)) from None
+        frontier = [row["_id"] for row in rows]
+        seen.update(frontier)
+
+
 async def names_in(db: Database, definition: Definition) -> dict[str, str]:
     """The names of the lists, segments and metrics that the definition refers to by
     their ids, by those ids."""

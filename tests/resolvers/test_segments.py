@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from audience.conditions import parse
-from audience.errors import AudienceError, NotAllowed
+from audience.errors import AudienceError, Conflict, NotAllowed, TooLarge
 from resolvers.db import Database
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy
@@ -234,6 +234,45 @@ async def test_what_a_segment_refers_to_changes_with_it(db: Database) -> None:
 
     assert (changed["refers_to"], changed["version"]) == ([], 2)
     assert await delete_segment(db, inner["_id"]) == inner["_id"]
+
+
+async def test_a_segment_that_others_refer_to_cannot_outgrow_them(
+    db: Database,
+) -> None:
+    inner = await create_segment(db, "Inner", only(NAMED), now=NOW)
+    many = in_segment(inner["_id"])
+    many["groups"][0]["anyOf"] *= 9
+    middle = await create_segment(db, "Middle", many, now=NOW)
+    await create_segment(db, "Outer", in_segment(middle["_id"]), now=NOW)
+    large = only(NAMED)
+    large["groups"][0]["anyOf"] *= 100
+
+    with pytest.raises(TooLarge) as refused:
+        await update_segment(db, inner["_id"], now=NOW, definition=large)
+
+    assert refused.value.problems[0].path == ("definition",)
+    assert str(refused.value) == (
+        "The segment 'Middle' refers to this one. With the segments that it refers to "
+        "there are 909 conditions; at most 500 are allowed."
+    )
+    (kept,) = await segments_by_id(db, [inner["_id"]])
+    assert kept is not None
+    assert (kept["definition"], kept["version"]) == (only(NAMED), 1)
+
+
+async def test_a_segment_that_others_refer_to_cannot_grow_too_deep_for_them(
+    db: Database,
+) -> None:
+    below = await create_segment(db, "0", only(NAMED), now=NOW)
+    lowest = below
+    for depth in range(1, 6):
+        below = await create_segment(db, str(depth), in_segment(below["_id"]), now=NOW)
+    other = await create_segment(db, "Other", only(NAMED), now=NOW)
+
+    with pytest.raises(Conflict, match="The segment '5' refers to this one"):
+        await update_segment(
+            db, lowest["_id"], now=NOW, definition=in_segment(other["_id"])
+        )
 
 
 async def test_why_someone_is_in_a_segment_or_not(db: Database) -> None:
