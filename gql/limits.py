@@ -30,11 +30,13 @@ from graphql import (
 from strawberry.extensions import AddValidationRules
 
 from audience.conditions.limits import CONDITIONS
+from audience.keys import KeyKind
 from resolvers.pages import DEFAULT_PAGE, MAXIMUM_PAGE
 
 MAX_TOKENS = 10_000
 MAX_TOKENS_WITHOUT_KEY = 2_000
-MAX_FIELDS = 1_000
+MAX_FIELDS = 3_000
+MAX_FIELDS_WITHOUT_KEY = 300
 MAX_DEPTH = 25
 MAX_ALIASES = 100
 MAX_NODES = 50_000
@@ -76,14 +78,13 @@ class ShapeRule(ValidationRule):
 
 class Limits(AddValidationRules):
     """The bounds of an operation: tokens, fields, depth, aliases, and objects answered.
-    Whoever has no key may write fewer tokens: enough to ask for the schema."""
+    Whoever has no secret key may write less: enough to ask for the schema."""
 
     def __init__(self) -> None:
         super().__init__([ShapeRule])
 
     def on_operation(self) -> Iterator[None]:
-        viewer = getattr(self.execution_context.context, "viewer", None)
-        allowed = MAX_TOKENS_WITHOUT_KEY if viewer is None else MAX_TOKENS
+        allowed = MAX_TOKENS if self._has_secret_key() else MAX_TOKENS_WITHOUT_KEY
         self.execution_context.parse_options["max_tokens"] = allowed
         yield from super().on_operation()
 
@@ -93,9 +94,10 @@ class Limits(AddValidationRules):
         document = self.execution_context.graphql_document
         if document is not None:
             fields = _written(document)
-            if fields > MAX_FIELDS:
+            allowed = MAX_FIELDS if self._has_secret_key() else MAX_FIELDS_WITHOUT_KEY
+            if fields > allowed:
                 raise GraphQLError(
-                    f"The document has {fields:,} fields; at most {MAX_FIELDS:,} are "
+                    f"The document has {fields:,} fields; at most {allowed:,} are "
                     "allowed.",
                     extensions={"code": "TOO_LARGE"},
                 )
@@ -110,6 +112,10 @@ class Limits(AddValidationRules):
             if problem is not None:
                 context.pre_execution_errors = [problem]
         yield
+
+    def _has_secret_key(self) -> bool:
+        viewer = getattr(self.execution_context.context, "viewer", None)
+        return viewer is not None and viewer.kind is KeyKind.SECRET
 
     def _problem(self, document: DocumentNode) -> GraphQLError | None:
         context = self.execution_context

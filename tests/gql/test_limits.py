@@ -4,16 +4,18 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, parse, validate
 
+from audience.keys import Viewer
 from gql.limits import (
     MAX_ALIASES,
     MAX_DEPTH,
     MAX_FIELDS,
+    MAX_FIELDS_WITHOUT_KEY,
     MAX_NODES,
     MAX_TOKENS_WITHOUT_KEY,
     ShapeRule,
 )
 from gql.schema import schema
-from tests.gql.conftest import Api, GraphQL
+from tests.gql.conftest import PUBLIC, SECRET, Api, GraphQL
 
 pytestmark = pytest.mark.anyio
 
@@ -198,22 +200,30 @@ async def test_nodes_count_as_many_as_there_may_be(api: Api) -> None:
     assert refusal["message"].startswith("The operation asks for up to 110,100 objects")
 
 
-@pytest.mark.parametrize("viewer", [None, "someone"])
+@pytest.mark.parametrize(
+    ("viewer", "most"),
+    [
+        (None, MAX_FIELDS_WITHOUT_KEY),
+        (PUBLIC, MAX_FIELDS_WITHOUT_KEY),
+        (SECRET, MAX_FIELDS),
+    ],
+)
 async def test_fields_have_a_bound_before_they_are_validated(
-    api: Api, monkeypatch: pytest.MonkeyPatch, viewer: str | None
+    api: Api, monkeypatch: pytest.MonkeyPatch, viewer: Viewer | None, most: int
 ) -> None:
     seen: list[object] = []
     monkeypatch.setattr(ShapeRule, "__init__", lambda self, context: seen.append(self))
-    caller = replace(api, viewer=None) if viewer is None else api
-    written = "{ " + "a " * (MAX_FIELDS // 2) + "...F } fragment F on Query { "
-    written += "... on Query { " + "b " * (MAX_FIELDS // 2 + 1) + "} }"
+    caller = replace(api, viewer=viewer)
+    written = "{ " + "a " * (most // 2) + "...F } fragment F on Query { "
+    written += "... on Query { " + "b " * (most // 2 + 1) + "} }"
 
     refusals = await caller.refusals(written)
 
     assert refusals == [
         {
             "code": "TOO_LARGE",
-            "message": "The document has 1,001 fields; at most 1,000 are allowed.",
+            "message": f"The document has {most + 1:,} fields; at most {most:,} are "
+            "allowed.",
         }
     ]
     assert seen == []
