@@ -185,6 +185,10 @@ WAYS = {
         'profile: {{email: "ada@example.org"}}}}) {{ event {{ metric {{ {0} }} }} }} }}'
     ),
     "Segment": "{{ segments {{ edges {{ node {{ {0} }} }} }} }}",
+    "SegmentChange": (
+        "{{ segments {{ edges {{ node {{ history {{ edges {{ node {{ {0} }} }} }} }} "
+        "}} }} }}"
+    ),
     "SegmentPreview": (
         "{{ segmentPreview(definition: {{groups: [{{anyOf: [{{property: {{filter: "
         '{{path: "email", is: {{exists: true}}}}}}}}]}}]}}) {{ {0} }} }}'
@@ -237,6 +241,14 @@ async def set_up(api: Api) -> None:
     file = Uploaded(io.BytesIO(b"E-mail\nbob@example.org\n"))
     done = await api.ask(SETUP, list=made["createList"]["list"]["id"], file=file)
     assert [each["userErrors"] for each in done.values()] == [[], [], [], []]
+    segment = await api.db.segments.find_one({})
+    profile = await api.db.profiles.find_one({})
+    assert segment is not None
+    assert profile is not None
+    entered = {"kind": "ENTERED", "cause": "CHANGE", "version": 1, "at": api.now}
+    await api.db.segment_changes.insert_one(
+        entered | {"segment_id": segment["_id"], "profile_id": profile["_id"]}
+    )
 
 
 def test_guarded_fields_are_found() -> None:
