@@ -4,14 +4,14 @@ steps that bring an older database up to date."""
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
-from resolvers.db import COLLECTIONS, Database, Document
+from resolvers.db import COLLECTIONS, Database, Document, find
 
 LEASE_SECONDS = 60
 
@@ -262,12 +262,14 @@ async def prepare(db: Database) -> None:
             await database.command({"collMod": name, "validator": VALIDATORS[name]})
         if INDEXES.get(name):
             await getattr(db, name).create_indexes(INDEXES[name])
-    await _migrate(db)
+    await migrate(db, MIGRATIONS)
 
 
-async def _migrate(db: Database) -> None:
-    done = {row["_id"] async for row in db.migrations.find({}, {"_id": 1})}
-    waiting = [step for step in MIGRATIONS if step.number not in done]
+async def migrate(db: Database, steps: Sequence[Migration]) -> None:
+    """Runs the steps that this database has not had, in their order. Of several
+    processes one does; a step that fails is run again the next time."""
+    done = {row["_id"] for row in await find(db.migrations, {}, {"_id": 1})}
+    waiting = [step for step in steps if step.number not in done]
     if not waiting:
         return
     holder = secrets.token_hex(8)
