@@ -125,7 +125,8 @@ class PersonInput:
 @strawberry.input(
     description="A person and what to keep about them. At least one identifier is "
     "needed; it finds the profile, or makes it. What is absent stays as it is; null "
-    "clears it. Texts have at most 255 characters."
+    "clears it, but for identifiers, which are replaced and never cleared. Texts have "
+    "at most 255 characters."
 )
 class UpsertProfileInput(PersonInput):
     id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from audience.consent import evidence
 from audience.errors import AudienceError
+from audience.tokens import read_confirmation
 from resolvers.signups import confirm
 from server.auth import Refused
 from server.graphql import client_address
@@ -27,6 +28,10 @@ async def show_confirmation(request: Request) -> Response:
             title="This link is incomplete",
             text="Please use the whole link of the message.",
         )
+    try:
+        read_confirmation(running_of(request).tokens, token, datetime.now(UTC))
+    except AudienceError as error:
+        return _useless(error)
     return page(
         "page.html",
         title="Confirm your subscription",
@@ -61,10 +66,14 @@ async def take_confirmation(request: Request) -> Response:
             text=str(refusal),
         )
     except AudienceError as error:
-        return page("page.html", 400, title="This link does not work", text=str(error))
+        return _useless(error)
     again = " It was confirmed before." if confirmed.is_repeated else ""
     return page(
         "page.html",
         title="You are subscribed",
         text=f"Thank you: you are on the list {confirmed.list['name']}.{again}",
     )
+
+
+def _useless(error: AudienceError) -> Response:
+    return page("page.html", 400, title="This link does not work", text=str(error))
