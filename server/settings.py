@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MONGODB_URI = "MONGODB_URI"
 DATA_FOLDER = Path(".audience")
 
