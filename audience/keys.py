@@ -38,8 +38,9 @@ SCOPES: dict[str, str] = {
     "forms:write": "Create, change and delete forms, and see what was changed.",
     "imports:read": "Read imports and their rejected rows.",
     "imports:write": "Start and cancel imports, and see what was changed.",
-    "integrations:read": "Read integrations.",
-    "integrations:write": "Create and delete integrations.",
+    "integrations:read": "Read integrations and what they have received.",
+    "integrations:write": "Create, change and delete integrations, and see what was "
+    "changed.",
     ADMIN: "Create and revoke API keys.",
     SIGN_UP: "Sign people up as a public key does: nothing is read back.",
 }

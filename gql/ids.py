@@ -20,6 +20,7 @@ class Kind(StrEnum):
     IMPORT = "imp"
     API_KEY = "key"
     FORM = "frm"
+    INTEGRATION = "int"
 
     @property
     def noun(self) -> str:
@@ -36,6 +37,7 @@ _NOUNS = {
     Kind.IMPORT: "an import",
     Kind.API_KEY: "an API key",
     Kind.FORM: "a form",
+    Kind.INTEGRATION: "an integration",
 }
 _GLOBAL_ID = re.compile(r"([a-z]{3})_([0-9a-f]{24})", re.ASCII)
 

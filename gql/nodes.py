@@ -17,6 +17,7 @@ from resolvers.db import Database, Document
 from resolvers.events import events_by_id
 from resolvers.forms import forms_by_id
 from resolvers.imports import imports_by_id
+from resolvers.integrations import integrations_by_id
 from resolvers.keys import keys_by_id
 from resolvers.lists import lists_by_id
 from resolvers.metrics import metrics_by_id
@@ -43,6 +44,7 @@ SOURCES: dict[Kind, Source] = {
     Kind.LIST: Source("List", "lists:read", lists_by_id),
     Kind.SEGMENT: Source("Segment", "segments:read", segments_by_id),
     Kind.FORM: Source("Form", "forms:read", forms_by_id),
+    Kind.INTEGRATION: Source("Integration", "integrations:read", integrations_by_id),
     Kind.IMPORT: Source("Import", "imports:read", imports_by_id),
     Kind.API_KEY: Source("ApiKey", ADMIN, keys_by_id),
 }

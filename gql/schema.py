@@ -13,6 +13,8 @@ from gql.form_changes import FormMutation
 from gql.forms import FormQuery
 from gql.import_changes import ImportMutation
 from gql.imports import ImportQuery
+from gql.integration_changes import IntegrationMutation
+from gql.integrations import IntegrationQuery
 from gql.keys import KeyMutation, KeyQuery
 from gql.limits import Limits
 from gql.list_changes import ListMutation
@@ -43,6 +45,7 @@ class Query(
     PreferenceQuery,
     NodeQuery,
     ImportQuery,
+    IntegrationQuery,
     KeyQuery,
 ):
     pass
@@ -61,6 +64,7 @@ class Mutation(
     SegmentMutation,
     FormMutation,
     ImportMutation,
+    IntegrationMutation,
     KeyMutation,
 ):
     pass

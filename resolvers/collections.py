@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
+from audience.integrations.kinds import IntegrationKind
 from resolvers.db import COLLECTIONS, Database, Document, find
 
 LEASE_SECONDS = 60
@@ -105,6 +106,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
     ],
     "mail_counts": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    "integrations": [
+        IndexModel([("name_key", ASCENDING)], unique=True),
+        _unique("key"),
+        _index(list_ids=ASCENDING),
+    ],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "event_batches": [_index(at=ASCENDING)],
     "imports": [_index(status=ASCENDING, until=ASCENDING)],
@@ -223,6 +229,22 @@ VALIDATORS: dict[str, Document] = {
             "content": {"bsonType": "binData"},
             "expires_at": _TIME,
         }
+    ),
+    "integrations": _schema(
+        {
+            "name": _TEXT,
+            "name_key": _TEXT,
+            "kind": {"enum": [each.value for each in IntegrationKind]},
+            "status": {"enum": ["ACTIVE", "PAUSED"]},
+            "settings": _OBJECT,
+            "list_ids": _ARRAY,
+            "created_at": _TIME,
+            "updated_at": _TIME,
+            "version": _NUMBER,
+        },
+        key=_TEXT,
+        secret={"bsonType": "binData"},
+        secret_hint=_TEXT,
     ),
     "keys": _schema(
         {

@@ -65,6 +65,7 @@ class Database:
     keys: Collection
     event_batches: Collection
     imports: Collection
+    integrations: Collection
     import_blocks: Collection
     seeds: Collection
     leases: Collection

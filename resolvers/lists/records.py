@@ -99,7 +99,7 @@ async def delete_list(
 ) -> ObjectId:
     """The id of the list that is no more, nor any membership in it.
 
-    NotAllowed while a form signs people up to it.
+    NotAllowed while a form or an integration leads people into it.
     Consent stays: it belongs to the person and the channel. Interrupted, the list is
     gone for everybody, and `finish_deletions` or the same call again does the rest.
     """
@@ -109,6 +109,13 @@ async def delete_list(
         raise NotAllowed(
             f"The form {form['name']} signs people up to this list: delete the form, "
             "or give it another list, first.",
+            ("id",),
+        )
+    integration = await db.integrations.find_one({"list_ids": wanted}, {"name": 1})
+    if integration is not None:
+        raise NotAllowed(
+            f"The integration {integration['name']} puts people into this list: delete "
+            "the integration, or give it another list, first.",
             ("id",),
         )
     marked = await db.lists.find_one_and_update(
