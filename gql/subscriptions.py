@@ -1,8 +1,9 @@
 """What can be followed as it happens."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import strawberry
 
@@ -10,10 +11,12 @@ from audience.errors import NotFound
 from gql.context import Context, Info
 from gql.events import Event
 from gql.ids import Kind, stored_id
+from gql.imports import Import
 from gql.segments.kept import SegmentChange
 from resolvers.db import Document
-from resolvers.following import Hub, What, follow
+from resolvers.following import Hub, Recorded, follow, follow_import
 from resolvers.ids import object_id
+from resolvers.imports import imports_by_id
 from resolvers.profiles import profiles_by_id
 from resolvers.segments import segments_by_id
 
@@ -72,14 +75,36 @@ class Subscription:
         async for row in _follow(context, "events", found, since):
             yield row
 
+    @strawberry.subscription(  # type: ignore[untyped-decorator]
+        description="An import as it is now, and again after each block of rows and "
+        "when its status changes; completes when it has ended. Who takes it slowly is "
+        "told less often. Needs the scope imports:read.",
+    )
+    async def import_progress(
+        self,
+        info: Info,
+        import_id: Annotated[
+            strawberry.ID, strawberry.argument(description="Starts with imp_.")
+        ],
+    ) -> AsyncIterator[Import]:
+        context = info.context
+        context.require("imports:read")
+        wanted = object_id(stored_id(import_id, Kind.IMPORT, "importId"))
+        (found,) = await imports_by_id(context.db, [wanted])
+        if found is None:
+            raise NotFound("There is no such import.", ("importId",))
+        async with aclosing(follow_import(_hub(context), wanted)) as rows:
+            async for row in rows:
+                yield cast("Import", row)
+
 
 async def _follow(
-    context: Context, what: What, found: Document, since: datetime | None
+    context: Context, what: Recorded, found: Document, since: datetime | None
 ) -> AsyncIterator[Any]:
-    hub = context.hub or Hub(context.db)
-    rows = follow(hub, what, found["_id"], since)
-    try:
+    async with aclosing(follow(_hub(context), what, found["_id"], since)) as rows:
         async for row in rows:
             yield row
-    finally:
-        await rows.aclose()
+
+
+def _hub(context: Context) -> Hub:
+    return context.hub or Hub(context.db)

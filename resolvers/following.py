@@ -7,7 +7,7 @@ told so and dropped, and can come back with the instant from which to go on.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 
 from audience.errors import LimitReached
 from resolvers.db import Database, Document, find
+from resolvers.imports import UNFINISHED, imports_by_id
 from resolvers.keeper.stream import (
     HistoryLost,
     Stream,
@@ -33,8 +34,16 @@ PAUSE_SECONDS = 1.0
 # Ids begin with the second in which they were made, by whichever process.
 _MARGIN = timedelta(seconds=5)
 
-What = Literal["segment_changes", "events"]
-_KEYS: dict[What, str] = {"segment_changes": "segment_id", "events": "profile_id"}
+Recorded = Literal["segment_changes", "events"]
+What = Literal["segment_changes", "events", "imports"]
+
+_PATHS: dict[What, str] = {
+    "segment_changes": "fullDocument.segment_id",
+    "events": "fullDocument.profile_id",
+    "imports": "documentKey._id",
+}
+# What of an import only its worker needs to know.
+_UNSEEN = ("holder", "until", "clock", "attempts", "next_block")
 
 
 @dataclass(eq=False, slots=True)
@@ -66,22 +75,12 @@ class Hub:
 
 
 async def follow(
-    hub: Hub, what: What, key: ObjectId, since: datetime | None = None
+    hub: Hub, what: Recorded, key: ObjectId, since: datetime | None = None
 ) -> AsyncGenerator[Document, None]:
     """What is recorded of a segment or a profile from now on, in the order of the log;
     with `since` first what was recorded from then on, of which some may be older.
     LimitReached for those who do not keep up."""
-    log = hub.logs.setdefault(what, _Log())
-    follower = _Follower(key)
-    log.followers.add(follower)
-    log.opened.clear()
-    log.changed.set()
-    if log.task is None:
-        log.task = asyncio.create_task(_read(hub.db, what, log))
-    try:
-        while key not in log.keys:
-            await log.opened.wait()
-            log.opened.clear()
+    async with _following(hub, what, key) as follower:
         told: set[ObjectId] = set()
         if since is not None:
             for row in await _backlog(hub.db, what, key, since):
@@ -96,6 +95,43 @@ async def follow(
                 )
             if entry["_id"] not in told:
                 yield entry
+
+
+async def follow_import(
+    hub: Hub, import_id: ObjectId
+) -> AsyncGenerator[Document, None]:
+    """The import as it is now, and again whenever that is otherwise, until it has
+    ended. Who takes it slowly is told less often, and the end in any case."""
+    async with _following(hub, "imports", import_id) as follower:
+        told: Document = {}
+        while True:
+            (found,) = await imports_by_id(hub.db, [import_id])
+            if found is None:
+                return
+            seen = {each: found[each] for each in found if each not in _UNSEEN}
+            if seen != told:
+                told = seen
+                yield found
+            if found["status"] not in UNFINISHED:
+                return
+            await follower.queue.get()
+
+
+@contextlib.asynccontextmanager
+async def _following(hub: Hub, what: What, key: ObjectId) -> AsyncIterator[_Follower]:
+    """A follower that misses nothing from the beginning of the block on."""
+    log = hub.logs.setdefault(what, _Log())
+    follower = _Follower(key)
+    log.followers.add(follower)
+    log.opened.clear()
+    log.changed.set()
+    if log.task is None:
+        log.task = asyncio.create_task(_read(hub.db, what, log))
+    try:
+        while key not in log.keys:
+            await log.opened.wait()
+            log.opened.clear()
+        yield follower
     finally:
         log.followers.discard(follower)
         log.changed.set()
@@ -108,13 +144,14 @@ async def follow(
 
 
 async def _backlog(
-    db: Database, what: What, key: ObjectId, since: datetime
+    db: Database, what: Recorded, key: ObjectId, since: datetime
 ) -> Sequence[Document]:
     collection = db.events if what == "events" else db.segment_changes
+    path = _PATHS[what].partition(".")[2]
     first = ObjectId.from_datetime(since - _MARGIN)
     rows = await find(
         collection,
-        {_KEYS[what]: key, "_id": {"$gte": first}},
+        {path: key, "_id": {"$gte": first}},
         sort={"_id": 1},
         limit=BACKLOG + 1,
     )
@@ -143,16 +180,24 @@ async def _read(db: Database, what: What, log: _Log) -> None:
                     await close_stream(stream)
         except HistoryLost:
             token = None
-            _drop(log.followers)
+            if what == "imports":
+                _wake(log.followers)
+            else:
+                _drop(log.followers)
         except PyMongoError:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _tell(log: _Log, what: What, stream: Stream) -> None:
+    group, _, name = _PATHS[what].partition(".")
     for entry in await next_entries(stream, WAIT_MS):
-        row: Document = entry["fullDocument"]
-        for follower in log.followers:
-            if follower.key != row[_KEYS[what]] or follower.is_late:
+        row: Document = entry[group]
+        concerned = [each for each in log.followers if each.key == row[name]]
+        if what == "imports":
+            _wake(concerned)
+            continue
+        for follower in concerned:
+            if follower.is_late:
                 continue
             if follower.queue.qsize() >= WAITING:
                 _drop([follower])
@@ -160,7 +205,14 @@ async def _tell(log: _Log, what: What, stream: Stream) -> None:
                 follower.queue.put_nowait(row)
 
 
-def _drop(followers: Sequence[_Follower] | set[_Follower]) -> None:
+def _wake(followers: Collection[_Follower]) -> None:
+    """Lets them look anew; one time is as good as many."""
+    for follower in followers:
+        if follower.queue.empty():
+            follower.queue.put_nowait(None)
+
+
+def _drop(followers: Collection[_Follower]) -> None:
     for follower in followers:
         if not follower.is_late:
             follower.is_late = True
@@ -168,8 +220,10 @@ def _drop(followers: Sequence[_Follower] | set[_Follower]) -> None:
 
 
 def _stages(what: What, keys: frozenset[ObjectId]) -> list[Document]:
-    path = f"fullDocument.{_KEYS[what]}"
+    path = _PATHS[what]
+    group = path.partition(".")[0]
+    kinds = ["update", "replace", "delete"] if what == "imports" else ["insert"]
     return [
-        {"$match": {"operationType": "insert", path: {"$in": list(keys)}}},
-        {"$project": {"fullDocument": 1}},
+        {"$match": {"operationType": {"$in": kinds}, path: {"$in": list(keys)}}},
+        {"$project": {group: 1}},
     ]

@@ -16,6 +16,7 @@ from resolvers.imports.running import (
 )
 from resolvers.imports.starting import (
     MAX_UNFINISHED,
+    UNFINISHED,
     NewImport,
     StatedConsent,
     start_import,
@@ -24,6 +25,7 @@ from resolvers.imports.starting import (
 __all__ = [
     "LEASE",
     "MAX_UNFINISHED",
+    "UNFINISHED",
     "NewImport",
     "StatedConsent",
     "cancel_import",

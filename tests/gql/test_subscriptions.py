@@ -13,7 +13,9 @@ from strawberry.types import ExecutionResult
 from audience.errors import LimitReached
 from gql.context import Context
 from gql.schema import schema
-from resolvers.following import WAITING, Hub, follow
+from resolvers.following import WAITING, Hub, follow, follow_import
+from resolvers.ids import object_id
+from resolvers.imports import NewImport, run_waiting_imports, start_import
 from tests.gql.conftest import PUBLIC, Api
 from tests.gql.test_memberships import CREATE, UPSERT
 from tests.membership_histories import catch_up, keeping
@@ -28,6 +30,11 @@ subscription Changes($id: ID!, $since: DateTime) {
 ACTIVITY = """
 subscription Activity($id: ID!, $since: DateTime) {
   profileActivity(profileId: $id, since: $since) { value metric { name } }
+}
+"""
+PROGRESS = """
+subscription Progress($id: ID!) {
+  importProgress(importId: $id) { status processedRows totalRows progress }
 }
 """
 TRACK = """
@@ -116,6 +123,7 @@ async def test_who_does_not_keep_up_is_told_and_let_go(api: Api) -> None:
     [
         (CHANGES, "seg_0123456789abcdef01234567", "There is no such segment."),
         (ACTIVITY, "prf_0123456789abcdef01234567", "There is no such profile."),
+        (PROGRESS, "imp_0123456789abcdef01234567", "There is no such import."),
     ],
 )
 async def test_who_or_what_is_not_there_cannot_be_followed(
@@ -124,12 +132,80 @@ async def test_who_or_what_is_not_there_cannot_be_followed(
     assert await _refusal(_context(api), subscription, id) == message
 
 
-async def test_a_public_key_follows_nothing(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("subscription", "scope"),
+    [
+        (CHANGES, "segments:read"),
+        (ACTIVITY, "events:read"),
+        (PROGRESS, "imports:read"),
+    ],
+)
+async def test_a_public_key_follows_nothing(
+    api: Api, subscription: str, scope: str
+) -> None:
     api.viewer = PUBLIC
     id = "seg_0123456789abcdef01234567"
-    message = await _refusal(_context(api), CHANGES, id)
+    message = await _refusal(_context(api), subscription, id)
 
-    assert message.startswith("This needs the scope segments:read")
+    assert message.startswith(f"This needs the scope {scope}")
+
+
+async def test_an_import_is_followed_to_its_end(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audience.rows.limits.BLOCK_ROWS", 2)
+    started = await _import(api, 5)
+    context = _context(api)
+    results: Any = await schema.subscribe(PROGRESS, {"id": started}, context)
+    told = [(await anext(results)).data["importProgress"]]
+
+    running = asyncio.create_task(run_waiting_imports(api.db, "tests"))
+    told += [each.data["importProgress"] async for each in results]
+    await running
+
+    shown = [(each["status"], each["processedRows"]) for each in told]
+    hub = context.hub
+    assert hub is not None
+    assert told[0] == {
+        "status": "QUEUED",
+        "processedRows": 0,
+        "totalRows": 5,
+        "progress": 0.0,
+    }
+    assert told[-1] == {
+        "status": "COMPLETED",
+        "processedRows": 5,
+        "totalRows": 5,
+        "progress": 1.0,
+    }
+    assert shown == sorted(set(shown), key=lambda each: (each[0] == "COMPLETED", *each))
+    assert hub.logs["imports"].followers == set()
+
+
+async def test_an_import_that_has_ended_is_told_once(api: Api) -> None:
+    started = await _import(api, 1)
+    await run_waiting_imports(api.db, "tests")
+
+    results: Any = await schema.subscribe(PROGRESS, {"id": started}, _context(api))
+    told = [each.data["importProgress"]["status"] async for each in results]
+
+    assert told == ["COMPLETED"]
+
+
+async def test_who_takes_progress_slowly_is_told_the_newest(api: Api) -> None:
+    started = await _import(api, 1)
+    hub, wanted = Hub(api.db), {"_id": object_id(started.removeprefix("imp_"))}
+    rows = follow_import(hub, wanted["_id"])
+    assert (await anext(rows))["counts"] == {}
+
+    for number in range(1, 2 * WAITING):
+        await api.db.imports.update_one(wanted, {"$set": {"counts.read": number}})
+    ended = {"$set": {"status": "COMPLETED", "counts.read": 1_000}}
+    await api.db.imports.update_one(wanted, ended)
+    told = [(each["status"], each["counts"]["read"]) async for each in rows]
+
+    assert told[-1] == ("COMPLETED", 1_000)
+    assert len(told) < 10
 
 
 @asynccontextmanager
@@ -209,6 +285,14 @@ async def _happen(api: Api, *values: float, who: str = "ada") -> None:
         for value in values
     ]
     await api.ask(TRACK, input={"events": events})
+
+
+async def _import(api: Api, rows: int) -> str:
+    text = "Email\n" + "".join(f"p{number}@shop.example\n" for number in range(rows))
+    started = await start_import(
+        api.db, lambda: [text.encode()], NewImport("people.csv"), now=api.now
+    )
+    return f"imp_{started['_id']}"
 
 
 async def _segment(api: Api) -> str:

@@ -1,17 +1,21 @@
 """Uploads and downloads over HTTP, the worker beside the server, and the commands."""
 
+import asyncio
 import json
 import subprocess
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from typer.testing import CliRunner
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from audience.keys import SCOPES, KeyKind, check_key
 from audience.lists import MembershipSource, OptIn
@@ -31,6 +35,7 @@ from tests.server.conftest import (
     client_of,
     run_audience,
 )
+from tests.server.test_websocket import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +55,15 @@ async def caller(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(settings, schema)
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client
+
+
+@pytest.fixture
+async def app_address(caller: httpx.AsyncClient) -> AsyncIterator[str]:
+    """Where the same application is reached by WebSocket."""
+    transport = caller._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    async with listening(cast("Starlette", transport.app)) as address:
+        yield address
 
 
 def form(content: bytes, **more: Any) -> dict[str, Any]:
@@ -95,6 +109,53 @@ async def test_a_file_is_uploaded_and_worked_on(
     assert rejected.headers["content-disposition"] == (
         f'attachment; filename="{identifier}-rejected.csv"'
     )
+
+
+async def test_progress_is_told_by_both_ways_of_subscribing(
+    caller: httpx.AsyncClient, app_address: str
+) -> None:
+    rows = b"".join(b"p%d@example.org\n" % number for number in range(20_000))
+    files = form(b"Email\n" + rows)
+    answer = await caller.post("/graphql", files=files, headers=KEY)
+    identifier = answer.json()["data"]["importProfiles"]["import"]["id"]
+    operation = {
+        "query": "subscription ($id: ID!) { importProgress(importId: $id) "
+        "{ status processedRows } }",
+        "variables": {"id": identifier},
+    }
+    streamed = asyncio.create_task(
+        caller.post(
+            "/graphql",
+            json=operation,
+            headers={**KEY, "Accept": "text/event-stream"},
+            timeout=60,
+        )
+    )
+    over_socket = []
+    async with connect(
+        app_address,
+        subprotocols=[Subprotocol("graphql-transport-ws")],
+        additional_headers=KEY,
+    ) as socket:
+        await socket.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(await socket.recv()) == {"type": "connection_ack"}
+        begin = {"type": "subscribe", "id": "1", "payload": operation}
+        await socket.send(json.dumps(begin))
+        while (message := json.loads(await socket.recv()))["type"] == "next":
+            over_socket.append(message["payload"]["data"]["importProgress"])
+    events = [
+        json.loads(line.removeprefix("data: "))
+        for line in (await streamed).text.splitlines()
+        if line.startswith("data: {")
+    ]
+    over_http = [each["data"]["importProgress"] for each in events]
+
+    end = {"status": "COMPLETED", "processedRows": 20_000}
+    assert message == {"type": "complete", "id": "1"}
+    assert (over_socket[-1], over_http[-1]) == (end, end)
+    for told in (over_socket, over_http):
+        done = [each["processedRows"] for each in told]
+        assert done == sorted(done)
 
 
 async def test_large_files_are_for_keys_that_may_import(
