@@ -63,6 +63,7 @@ class Method(StrEnum):
     ONE_CLICK_UNSUBSCRIBE = "ONE_CLICK_UNSUBSCRIBE"
     INBOUND_MESSAGE = "INBOUND_MESSAGE"
     PROVIDER = "PROVIDER"
+    DEVICE = "DEVICE"
 
 
 class Basis(StrEnum):

@@ -19,6 +19,9 @@ UNIQUE_ID_LENGTH = 255
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=366)
 MAX_VALUE = 1e15  # above or below zero, so that no sum of them is infinite
+OPENED_APP = "Opened App"
+# Callers who are not trusted may make these metrics and no others.
+STANDARD_METRICS = frozenset({OPENED_APP})
 SUMMARY_TIMES = 20  # of the newest events of a metric, kept on the profile
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}")

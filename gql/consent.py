@@ -103,7 +103,7 @@ class ChannelConsent:
     method: str | None = plain(
         "state.method",
         description="How it last changed: FORM, API, IMPORT, CONFIRMATION, "
-        "PREFERENCE_PAGE, or what the caller gave.",
+        "PREFERENCE_PAGE, DEVICE, or what the caller gave.",
     )
     source: str | None = plain(
         "state.source",

@@ -24,6 +24,7 @@ from gql.ids import Kind, global_id
 from gql.memberships import ListMembershipConnection, lists_of
 from gql.metrics import Metric
 from gql.node import Node
+from gql.push_tokens import PushToken
 from gql.scalars import JSON
 from gql.segments.explanations import SegmentExplanation, explanations_of
 from gql.segments.kept import SegmentMembershipConnection, memberships_of
@@ -106,6 +107,12 @@ class Profile(Node):
         "",
         needs=("consent",),
         description="What the person has agreed to, channel by channel.",
+    )
+    push_tokens: list[PushToken] = plain(
+        "push_tokens",
+        default=[],
+        description="The devices on which the person can get push notifications, the "
+        "one seen last at the end: at most 20.",
     )
 
     @batch(

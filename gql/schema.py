@@ -24,6 +24,7 @@ from gql.nodes import NodeQuery
 from gql.preferences import PreferenceQuery
 from gql.profile_changes import ProfileMutation
 from gql.profile_queries import ProfileQuery
+from gql.push_tokens import PushTokenMutation
 from gql.scalars import SCALARS
 from gql.segments import SegmentMutation, SegmentQuery
 from gql.signups import SignUpMutation
@@ -60,6 +61,7 @@ class Mutation(
     TrackingMutation,
     ProfileMutation,
     ConsentMutation,
+    PushTokenMutation,
     ListMutation,
     SegmentMutation,
     FormMutation,

@@ -32,7 +32,8 @@ class TrackEventInput:
     metric: str = strawberry.field(
         description='What kind of event, such as "Placed Order": 1 to 128 characters, '
         "told apart by case. An account has at most 2,000 metrics. For a key without "
-        "the scope events:write it must exist: NOT_FOUND otherwise."
+        'the scope events:write it must exist, but for "Opened App": NOT_FOUND '
+        "otherwise."
     )
     timestamp: strawberry.Maybe[datetime | None] = strawberry.field(
         default=None,

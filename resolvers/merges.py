@@ -14,6 +14,7 @@ from bson import ObjectId
 from audience.errors import InvalidInput, NotFound
 from audience.identity import MAX_ANONYMOUS_IDS
 from audience.profiles import search_words
+from audience.push import bounded
 from resolvers.db import Database, Document, Session, transaction
 from resolvers.histories import move_history
 from resolvers.ids import object_id
@@ -34,12 +35,15 @@ async def merge_profiles(
     now: datetime,
     *,
     only_anonymous: bool = False,
+    is_trusted: bool = True,
 ) -> Document:
     """The destination, with everything of the source, which is no more; its id finds
     the destination from then on. Merging again what is merged changes nothing.
 
     With `only_anonymous` a source with an e-mail address, phone number or external
-    id is as good as not found.
+    id is as good as not found, and what was said on a device before it was known
+    whose it is takes back no answer of the person. Unless `is_trusted`, the source's
+    push tokens count as not verified.
     """
     source = object_id(source_id, ("sourceId",))
     destination = object_id(destination_id, ("destinationId",))
@@ -51,7 +55,14 @@ async def merge_profiles(
 
     async def work(session: Session) -> tuple[ObjectId, ObjectId] | None:
         return await _unite(
-            db, source, destination, now, journal, only_anonymous, session
+            db,
+            source,
+            destination,
+            now,
+            journal,
+            session,
+            only_anonymous=only_anonymous,
+            is_trusted=is_trusted,
         )
 
     united = await transaction(db, work)
@@ -73,8 +84,10 @@ async def _unite(
     destination_id: ObjectId,
     now: datetime,
     journal: ObjectId,
-    only_anonymous: bool,
     session: Session,
+    *,
+    only_anonymous: bool,
+    is_trusted: bool,
 ) -> tuple[ObjectId, ObjectId] | None:
     """The ids of the profile that ended, which need not be the one given, and of the
     united one; None when they were united before."""
@@ -88,6 +101,8 @@ async def _unite(
         raise NotFound("There is no profile with this id.", ("destinationId",))
     if source["_id"] == destination["_id"]:
         return None
+    if only_anonymous:
+        source = _as_visitor(source, destination, is_trusted=is_trusted)
     united = unite(source, destination, now)
     # Writers that have read the destination's epoch rebuild instead of adding.
     united["epoch"] = rebuilding_epoch()
@@ -121,7 +136,8 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
     """The destination, completed by the source.
 
     What the destination has stays: identifiers, attributes, parts of the location,
-    custom properties. Lists are united, joined at the earlier time. For consent see
+    custom properties. Lists are united, joined at the earlier time, and so are push
+    tokens, as many as may be. For consent see
     `_consent`. The summary is left to a rebuild.
     """
     united = {**destination, "updated_at": now}
@@ -148,9 +164,29 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
     pending = _pending(source, destination, joined)
     if pending or "pending" in destination:
         united["pending"] = pending
+    if "push_tokens" in source:
+        every = (*source["push_tokens"], *destination.get("push_tokens", ()))
+        united["push_tokens"] = bounded(every)
     united["consent"] = _consents(source, destination, united)
     united["search"] = search_words(united)
     return united
+
+
+def _as_visitor(
+    source: Document, destination: Document, *, is_trusted: bool
+) -> Document:
+    """What of an anonymous profile a person takes over."""
+    taken = {**source}
+    answered = destination.get("consent", {})
+    taken["consent"] = {
+        channel: state
+        for channel, state in source.get("consent", {}).items()
+        if channel not in answered or state["status"] not in _AGREED
+    }
+    if "push_tokens" in source and not is_trusted:
+        tokens = source["push_tokens"]
+        taken["push_tokens"] = [{**each, "is_verified": False} for each in tokens]
+    return taken
 
 
 def _lists(

@@ -22,7 +22,13 @@ from audience.errors import (
     NotFound,
     TooLarge,
 )
-from audience.events import MAX_BATCH, PROFILE_METRICS, SUMMARY_TIMES, NewEvent
+from audience.events import (
+    MAX_BATCH,
+    PROFILE_METRICS,
+    STANDARD_METRICS,
+    SUMMARY_TIMES,
+    NewEvent,
+)
 from audience.identity import Identity
 from audience.summaries import Summary, summarise
 from resolvers.db import Database, Document, aggregate, at_once, find
@@ -126,8 +132,8 @@ async def track_events(
 async def _with_metrics(
     db: Database, events: Sequence[NewEvent | AudienceError]
 ) -> list[NewEvent | AudienceError]:
-    """The events, those of metrics that do not exist as errors: metrics last for
-    ever, so whoever may make them could use them all up."""
+    """The events, those of metrics that do not exist as errors, but for the standard
+    ones: metrics last for ever, so whoever may make them could use them all up."""
     named = [event.metric for event in events if isinstance(event, NewEvent)]
     there = {
         name: metric is not None
@@ -139,7 +145,9 @@ async def _with_metrics(
             "secret key that has the scope events:write.",
             ("metric",),
         )
-        if isinstance(event, NewEvent) and not there[event.metric]
+        if isinstance(event, NewEvent)
+        and not there[event.metric]
+        and event.metric not in STANDARD_METRICS
         else event
         for event in events
     ]

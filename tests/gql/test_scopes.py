@@ -32,6 +32,8 @@ FOR_PUBLIC_KEYS = {
     "mutation trackEvent",
     "mutation identify",
     "mutation submitForm",
+    "mutation registerPushToken",
+    "mutation unregisterPushTokens",
 }
 FOR_ANY_SECRET_KEY = {"query viewer"}
 
