@@ -1,6 +1,7 @@
 """The devices on which people get push notifications: registered by apps, read by who
 sends."""
 
+import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from audience.keys import SIGN_UP
 from audience.push import (
     MAX_REMOVED,
     MAX_TOKENS,
+    Device,
     Permission,
     Platform,
     Vendor,
@@ -187,26 +189,7 @@ class PushTokenMutation:
         context: Context, input: RegisterPushTokenInput
     ) -> Document:
         is_trusted = context.require_key().may("profiles:write")
-        problems: list[Problem] = []
-        who = Identity()
-        try:
-            who = identity_of(input.profile)
-        except AudienceError as error:
-            problems += error.under("profile").problems
-        try:
-            wanted = device(
-                input.token,
-                input.platform,
-                vendor=given(input.vendor),
-                app_id=given(input.app_id),
-                permission=input.permission,
-                source=given(input.custom_source),
-                consent_text=given(input.consent_text),
-            )
-        except AudienceError as error:
-            problems += error.problems
-        if problems:
-            raise InvalidInput.of(problems)
+        who, wanted = _checked(input)
         if not is_trusted and who.id is not None:
             raise NotAllowed(
                 "A key without the scope profiles:write names people by email, "
@@ -214,22 +197,20 @@ class PushTokenMutation:
                 ("profile", "id"),
             )
         proof = evidence(context.ip, context.user_agent, wanted.consent_text)
-        try:
-            profile_id = await register_push_token(
-                context.db,
-                who,
-                wanted,
-                now=context.now(),
-                evidence=proof,
-                is_trusted=is_trusted,
-            )
-        except AudienceError:
-            if is_trusted:
-                raise
+        registering = register_push_token(
+            context.db,
+            who,
+            wanted,
+            now=context.now(),
+            evidence=proof,
+            is_trusted=is_trusted,
+        )
         if not is_trusted:
             # A public caller learns nothing of who is known, not by a refusal either.
+            with contextlib.suppress(AudienceError):
+                await registering
             return accepted(profile=None)
-        (profile,) = await profiles_by_id(context.db, [profile_id])
+        (profile,) = await profiles_by_id(context.db, [await registering])
         if profile is None:
             raise NotFound("The profile was erased in the meantime.", ("profile",))
         return accepted(profile=profile)
@@ -257,3 +238,29 @@ class PushTokenMutation:
         removed = await unregister_push_tokens(context.db, tokens, context.now())
         is_trusted = context.require_key().may("profiles:write")
         return accepted(removed=removed if is_trusted else None)
+
+
+def _checked(said: RegisterPushTokenInput) -> tuple[Identity, Device]:
+    """Who and which device; every problem is reported at once."""
+    problems: list[Problem] = []
+    who: Identity | None = None
+    try:
+        who = identity_of(said.profile)
+    except AudienceError as error:
+        problems += error.under("profile").problems
+    try:
+        wanted = device(
+            said.token,
+            said.platform,
+            vendor=given(said.vendor),
+            app_id=given(said.app_id),
+            permission=said.permission,
+            source=given(said.custom_source),
+            consent_text=given(said.consent_text),
+        )
+    except AudienceError as error:
+        problems += error.problems
+    else:
+        if who is not None:
+            return who, wanted
+    raise InvalidInput.of(problems)

@@ -41,7 +41,7 @@ PEOPLE = """
 } } } }
 """
 ADA, BOB = "ada@example.org", "bob@example.org"
-DONE = {"registerPushToken": {"profile": None, "userErrors": []}}
+DONE: dict[str, Any] = {"registerPushToken": {"profile": None, "userErrors": []}}
 
 
 @pytest.fixture
