@@ -5,7 +5,8 @@ differ in the calls that are wrapped here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
 from bson.codec_options import CodecOptions
@@ -23,6 +24,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 Document = dict[str, Any]
@@ -166,6 +168,23 @@ def at_once(collection: Collection) -> Collection:
     their order.
     """
     return collection.with_options(write_concern=WriteConcern(w=1))
+
+
+def lasting(db: Database) -> Database:
+    """The same database, of which nothing is read that a failover could undo."""
+    concern = ReadConcern("majority")
+    reading = {
+        name: getattr(db, name).with_options(read_concern=concern)
+        for name in COLLECTIONS
+    }
+    return replace(db, **reading)
+
+
+async def server_time(db: Database) -> datetime:
+    """What the database's own clock says."""
+    answer = await db.client.admin.command("hello")
+    told: datetime = answer["localTime"]
+    return told if told.tzinfo else told.replace(tzinfo=utc)
 
 
 async def find(

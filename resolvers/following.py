@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+import structlog
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
@@ -30,6 +31,14 @@ WAITING = 500
 BACKLOG = 10_000
 WAIT_MS = 250
 PAUSE_SECONDS = 1.0
+
+_LATE = (
+    f"More than {WAITING} were waiting to be taken. Ask again, with `since`, and take "
+    "them faster."
+)
+_LOST = "Some may have been missed. Ask again, with `since`."
+
+_log = structlog.get_logger("audience")
 
 # Ids begin with the second in which they were made, by whichever process.
 _MARGIN = timedelta(seconds=5)
@@ -52,7 +61,7 @@ class _Follower:
     queue: asyncio.Queue[Document | None] = field(
         default_factory=lambda: asyncio.Queue(WAITING + 1)
     )
-    is_late: bool = False
+    dropped: str | None = None
 
 
 @dataclass(slots=True)
@@ -89,10 +98,7 @@ async def follow(
         while True:
             entry = await follower.queue.get()
             if entry is None:
-                raise LimitReached(
-                    f"More than {WAITING} were waiting to be taken. Ask again, with "
-                    "`since`, and take them faster."
-                )
+                raise LimitReached(follower.dropped or _LOST)
             if entry["_id"] not in told:
                 yield entry
 
@@ -180,11 +186,13 @@ async def _read(db: Database, what: What, log: _Log) -> None:
                     await close_stream(stream)
         except HistoryLost:
             token = None
-            if what == "imports":
-                _wake(log.followers)
-            else:
-                _drop(log.followers)
+            _lose(log.followers, what)
         except PyMongoError:
+            await asyncio.sleep(PAUSE_SECONDS)
+        except Exception:  # noqa: BLE001 - whoever comes next is told again
+            _log.exception("followers cannot be told", what=what)
+            token = None
+            _lose(log.followers, what)
             await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -197,12 +205,19 @@ async def _tell(log: _Log, what: What, stream: Stream) -> None:
             _wake(concerned)
             continue
         for follower in concerned:
-            if follower.is_late:
+            if follower.dropped:
                 continue
             if follower.queue.qsize() >= WAITING:
-                _drop([follower])
+                _drop([follower], _LATE)
             else:
                 follower.queue.put_nowait(row)
+
+
+def _lose(followers: Collection[_Follower], what: What) -> None:
+    if what == "imports":
+        _wake(followers)
+    else:
+        _drop(followers, _LOST)
 
 
 def _wake(followers: Collection[_Follower]) -> None:
@@ -212,10 +227,10 @@ def _wake(followers: Collection[_Follower]) -> None:
             follower.queue.put_nowait(None)
 
 
-def _drop(followers: Collection[_Follower]) -> None:
+def _drop(followers: Collection[_Follower], reason: str) -> None:
     for follower in followers:
-        if not follower.is_late:
-            follower.is_late = True
+        if not follower.dropped:
+            follower.dropped = reason
             follower.queue.put_nowait(None)
 
 

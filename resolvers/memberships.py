@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate, find
+from resolvers.keeper.builds import is_built
 from resolvers.keeper.shares import SHARES, share_rows
 from resolvers.keeper.sides import shown_rows
 from resolvers.pages import (
@@ -345,6 +346,8 @@ def _freshness(segment: Document, rows: Sequence[Document], everyone: int) -> Fr
     instants: list[Any] = [row.get("at") for row in rows]
     if segment["kept"]["moves"]:
         instants += [entry.get("t") for entry in entries]
+    # Where everybody is being looked through again, it was true until then.
+    instants += [it.get("from") for it in entries if it.get("scan") is not None]
     as_of = None if None in instants or not instants else min(instants)
     return Freshness(as_of, is_building=False, progress=1.0)
 
@@ -352,7 +355,7 @@ def _freshness(segment: Document, rows: Sequence[Document], everyone: int) -> Fr
 def _built(entry: Document, generation: int, everyone: int) -> float:
     if entry.get("g") != generation:
         return 0.0
-    if entry.get("scan") is None:
+    if is_built(entry, generation):
         return 1.0
     seen: int = entry.get("seen", 0)
     return min(1.0, seen / max(1, everyone))

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import structlog
 from pymongo.errors import PyMongoError
 
-from resolvers.db import Database
+from resolvers.db import Database, server_time
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
 from server.settings import Settings
 
@@ -21,14 +22,22 @@ PAUSE_SECONDS = 0.02
 IDLE_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 FAILED_SECONDS = 5.0
+SKEW_SECONDS = 60.0
+NEGLIGIBLE = timedelta(seconds=1)
 
 _log = structlog.get_logger("audience.keeper")
 
 
 async def keep(db: Database, zone: tzinfo, ended: asyncio.Event) -> None:
     """Keeps segments until `ended`. What goes wrong is logged and tried again."""
-    keeper = Keeper(db, secrets.token_hex(8), zone, lambda: datetime.now(UTC))
+    skew = timedelta()
+    keeper = Keeper(db, secrets.token_hex(8), zone, lambda: datetime.now(UTC) + skew)
+    looked: float | None = None
     while not ended.is_set():
+        if looked is None or time.monotonic() - looked >= SKEW_SECONDS:
+            with contextlib.suppress(PyMongoError):
+                skew = await _skew(db)
+            looked = time.monotonic()
         pause = await _pass(keeper)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), pause)
@@ -60,6 +69,16 @@ async def keep_alone(db: Database, settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
     await keep(db, ZoneInfo(settings.timezone), ended)
+
+
+async def _skew(db: Database) -> timedelta:
+    """By how much this machine's clock is behind the database's, by which all keepers
+    go; what is too little to matter is nothing."""
+    before = datetime.now(UTC)
+    told = await server_time(db)
+    after = datetime.now(UTC)
+    skew = told - before - (after - before) / 2
+    return skew if abs(skew) > NEGLIGIBLE else timedelta()
 
 
 async def _pass(keeper: Keeper) -> float:

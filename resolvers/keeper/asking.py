@@ -1,6 +1,6 @@
 """Asks segments about a few profiles, and writes what has changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,6 +16,7 @@ from resolvers.keeper.sides import Cause
 from resolvers.keeper.state import Keeper, present, scan_again
 
 POSTPONED = timedelta(seconds=30)
+AT_ONCE = 2_000
 
 _log = structlog.get_logger("audience.keeper")
 
@@ -29,18 +30,15 @@ async def ask(
     """Asks each segment about its profiles, and writes what has changed."""
     now = present(keeper)
     lost = frozenset(gone)
-    asked = [
-        (keeper.segments[segment_id], among(sorted(ids)))
-        for segment_id, ids in wanted.items()
-    ]
-    members = await _members(keeper, asked, now)
-    findings = [
-        Finding(
-            kept, frozenset(wanted[kept.id]), frozenset(members[kept.id]), cause, lost
-        )
-        for kept, _ in asked
-        if kept.id in members
-    ]
+    findings: list[Finding] = []
+    for some in _rounds(wanted):
+        asked = [(keeper.segments[one], among(ids)) for one, ids in some.items()]
+        members = await _members(keeper, asked, now)
+        findings += [
+            Finding(kept, frozenset(some[kept.id]), frozenset(found), cause, lost)
+            for kept, _ in asked
+            if (found := members.get(kept.id)) is not None
+        ]
     for part in portions(findings):
         writes = writes_of(part, await rows_of(keeper.db, part), now)
         if writes.rows:
@@ -49,6 +47,16 @@ async def ask(
         if finding.kept.moves:
             for profile_id in finding.asked:
                 keeper.asked_at[finding.kept.id, profile_id] = now
+
+
+def _rounds(
+    wanted: Mapping[ObjectId, set[ObjectId]],
+) -> Iterator[dict[ObjectId, list[ObjectId]]]:
+    """The same in parts that are not too much for one command."""
+    ids = {segment_id: sorted(some) for segment_id, some in wanted.items()}
+    for start in range(0, max(map(len, ids.values()), default=0), AT_ONCE):
+        part = {key: some[start : start + AT_ONCE] for key, some in ids.items()}
+        yield {key: some for key, some in part.items() if some}
 
 
 async def _members(
@@ -67,5 +75,5 @@ async def _members(
         except (AudienceError, OperationFailure):
             _log.exception("a segment cannot be kept", segment=str(each[0].id))
             keeper.postponed[each[0].id] = now + POSTPONED
-            await scan_again(keeper, [each[0].id])
+            await scan_again(keeper, {each[0].id: keeper.true_at}, "CHANGE")
     return found

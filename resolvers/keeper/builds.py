@@ -5,7 +5,7 @@ done with a generation, it is shown: one write, and every reader sees the new me
 and none of the old. Then what differs is logged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from bson import ObjectId
@@ -15,10 +15,12 @@ from resolvers.keeper.commits import Finding, commit, portions, writes_of
 from resolvers.keeper.evaluation import members_among
 from resolvers.keeper.kept import Kept
 from resolvers.keeper.shares import SHARES, in_shares, share_of, share_rows
-from resolvers.keeper.sides import Writes, finish
+from resolvers.keeper.sides import Cause, Writes, finish
 
 PIECE = 8_000
 SETTLED_AT_ONCE = 1_000
+FORGOTTEN_AT_ONCE = 5_000
+START = ObjectId("0" * 24)
 
 
 async def build_piece(
@@ -51,20 +53,49 @@ async def build_piece(
         if share_of(row["profile_id"]) in entries
     ]
     asked = members | {row["profile_id"] for row in rows}
-    finding = Finding(kept, frozenset(asked), frozenset(members), "DEFINITION")
-    sets: dict[int, Document] = {}
-    for number, entry in entries.items():
-        seen = entry.get("seen", 0) + PIECE
-        sets[number] = {f"segments.{key}.scan": end, f"segments.{key}.seen": seen}
+    finding = Finding(kept, frozenset(asked), frozenset(members), _cause(entries))
+    moved = {number: _moved(entry, end) for number, entry in entries.items()}
+    sets: dict[int, Document] = {
+        number: {f"segments.{key}.{name}": it for name, it in fields.items()}
+        for number, fields in moved.items()
+    }
     *parts, last = [writes_of(it, rows, now) for it in portions([finding])] or [
         Writes()
     ]
     for writes in parts:
         await commit(db, shares, writes, {})
     await commit(db, shares, last, sets)
-    for entry in entries.values():
-        entry["scan"] = end
-        entry["seen"] = entry.get("seen", 0) + PIECE
+    for number, entry in entries.items():
+        entry |= moved[number]
+
+
+def is_built(entry: Document | None, generation: int) -> bool:
+    """Whether a share has looked everybody through once for this generation."""
+    return (
+        entry is not None
+        and entry["g"] == generation
+        and (entry.get("b") == generation or entry.get("scan") is None)
+    )
+
+
+def _moved(entry: Document, end: ObjectId | None) -> Document:
+    """What a share's record becomes when it has been looked through up to `end`."""
+    if end is not None:
+        return {"scan": end, "seen": entry.get("seen", 0) + PIECE}
+    again: Document | None = entry.get("again")
+    built: Document = {"b": entry["g"], "seen": 0, "again": None}
+    if again is None:
+        return built | {"scan": None, "from": None, "why": None}
+    return built | {"scan": START} | again
+
+
+def _cause(entries: Mapping[int, Document]) -> Cause:
+    """Why those who are found are found now."""
+    causes: set[Cause] = {
+        (entry.get("why") or "CHANGE") if entry.get("b") == entry["g"] else "DEFINITION"
+        for entry in entries.values()
+    }
+    return causes.pop() if len(causes) == 1 else "CHANGE"
 
 
 async def show_complete(
@@ -75,13 +106,8 @@ async def show_complete(
     rows = await share_rows(db, [kept.id for kept in waiting])
     for kept in waiting:
         entries = [row.get("segments", {}).get(str(kept.id)) for row in rows]
-        is_complete = len(entries) == SHARES and all(
-            entry is not None
-            and entry["g"] == kept.generation
-            and entry.get("scan") is None
-            for entry in entries
-        )
-        if not is_complete:
+        is_complete = all(is_built(entry, kept.generation) for entry in entries)
+        if len(entries) < SHARES or not is_complete:
             continue
         replaced = await db.segments.update_one(
             {"_id": kept.id, "target.generation": kept.generation},
@@ -125,16 +151,21 @@ async def settle_piece(
             share["segments"][str(kept.id)]["s"] = kept.shown
 
 
-async def forget(
-    db: Database, shares: Mapping[int, Document], segment_ids: Iterable[ObjectId]
-) -> None:
-    """Removes what is kept of segments that are no more."""
-    for segment_id in segment_ids:
-        mine = {"segment_id": segment_id}
-        await db.segment_members.delete_many(mine)
-        await db.segment_changes.delete_many(mine)
-        for number, share in shares.items():
-            share["segments"].pop(str(segment_id), None)
-            await db.keeper_shares.update_one(
-                {"_id": number}, {"$unset": {f"segments.{segment_id}": ""}}
-            )
+async def forget_piece(
+    db: Database, shares: Mapping[int, Document], segment_id: ObjectId
+) -> bool:
+    """Removes some of what is kept of a segment that is no more; whether that was
+    all."""
+    mine = {"segment_id": segment_id}
+    for collection in (db.segment_members, db.segment_changes):
+        rows = await find(collection, mine, {"_id": 1}, limit=FORGOTTEN_AT_ONCE)
+        if rows:
+            await collection.delete_many({"_id": {"$in": [row["_id"] for row in rows]}})
+        if len(rows) == FORGOTTEN_AT_ONCE:
+            return False
+    for number, share in shares.items():
+        share["segments"].pop(str(segment_id), None)
+        await db.keeper_shares.update_one(
+            {"_id": number}, {"$unset": {f"segments.{segment_id}": ""}}
+        )
+    return True

@@ -34,7 +34,7 @@ from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
 from resolvers.pipelines.filters import filter_of
 
-LIMIT = 2_000
+LIMIT = 10_000
 
 # How often the keeper looks: at events by their index, and at all profiles.
 FINE = timedelta(seconds=2)

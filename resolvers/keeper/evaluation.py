@@ -1,7 +1,7 @@
 """Who of a few profiles is in which segments: the plan that answers everybody else,
 restricted to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from bson import ObjectId
@@ -46,17 +46,6 @@ async def members_among(
 def among(ids: Sequence[ObjectId]) -> Document:
     """The filter for these profiles."""
     return {"_id": {"$in": list(ids)}}
-
-
-def batches_of(
-    wanted: Mapping[ObjectId, set[ObjectId]], segments: Mapping[ObjectId, Kept]
-) -> list[tuple[Kept, Document]]:
-    """What to ask, from the profiles wanted for each segment."""
-    return [
-        (segments[segment_id], among(sorted(ids)))
-        for segment_id, ids in wanted.items()
-        if ids and segment_id in segments
-    ]
 
 
 def _question(node: Node) -> Question:

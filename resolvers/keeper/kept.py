@@ -4,7 +4,7 @@ generation of its membership is shown, or being built."""
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -17,6 +17,8 @@ from audience.plan import dependencies_of
 from resolvers.db import Database, Document, find
 from resolvers.keeper.crossings import is_costly
 from resolvers.segments.references import read_id, references_of, segment_ids_of
+
+_DEFINED = ("definition", "refers_to", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,11 @@ class Index:
 
 @dataclass(slots=True)
 class Reading:
-    """What was parsed before, by segment and fingerprint."""
+    """What was read and parsed before."""
 
-    known: dict[tuple[ObjectId, str], Kept]
+    known: dict[tuple[ObjectId, str], Kept] = field(default_factory=dict)
+    rows: dict[ObjectId, Document] = field(default_factory=dict)
+    fingerprints: dict[ObjectId, str] = field(default_factory=dict)
 
 
 async def read_kept(
@@ -74,15 +78,11 @@ async def read_kept(
 ) -> dict[ObjectId, Kept]:
     """Every segment, those that others refer to first. Where the definition, or one
     that it refers to, is another than that which is kept, a new generation begins."""
-    fields = dict.fromkeys(
-        ("definition", "refers_to", "version", "kept", "target", "created_at"), 1
-    )
-    rows = {row["_id"]: row for row in await find(db.segments, {}, fields)}
+    rows = await _rows(db, zone, reading)
     found: dict[ObjectId, Kept] = {}
     known: dict[tuple[ObjectId, str], Kept] = {}
     for row in rows.values():
-        closure = _closure(row["_id"], rows)
-        fingerprint = _fingerprint((rows[it] for it in closure), zone)
+        fingerprint = reading.fingerprints[row["_id"]]
         target = row.get("target")
         if target is None or target["fingerprint"] != fingerprint:
             target = await _begin(db, row, fingerprint, now)
@@ -91,12 +91,38 @@ async def read_kept(
         before = reading.known.get((row["_id"], fingerprint))
         shown = row["kept"]["generation"] if "kept" in row else None
         if before is None:
-            before = await _parsed(db, row, [rows[it] for it in closure], fingerprint)
+            closure = [rows[it] for it in _closure(row["_id"], rows)]
+            before = await _parsed(db, row, closure, fingerprint)
         kept = _with_generations(before, row, target, shown)
         known[row["_id"], fingerprint] = kept
         found[row["_id"]] = kept
     reading.known = known
     return dict(sorted(found.items(), key=lambda item: len(item[1].parts)))
+
+
+async def _rows(
+    db: Database, zone: tzinfo, reading: Reading
+) -> dict[ObjectId, Document]:
+    """The segments; their definitions are read again only when one has changed."""
+    small = dict.fromkeys(("version", "kept", "target"), 1)
+    rows = {row["_id"]: row for row in await find(db.segments, {}, small)}
+    before = reading.rows
+    if {key: row["version"] for key, row in rows.items()} == {
+        key: row["version"] for key, row in before.items()
+    }:
+        reading.rows = {
+            key: {name: before[key][name] for name in _DEFINED} | row
+            for key, row in rows.items()
+        }
+        return reading.rows
+    fields = small | dict.fromkeys(_DEFINED, 1)
+    rows = {row["_id"]: row for row in await find(db.segments, {}, fields)}
+    reading.fingerprints = {
+        key: _fingerprint((rows[it] for it in _closure(key, rows)), zone)
+        for key in rows
+    }
+    reading.rows = rows
+    return rows
 
 
 def index_of(segments: Iterable[Kept]) -> Index:

@@ -82,7 +82,16 @@ async def hold_shares(
             kept[number] = held[number]
         else:
             await _release(db, number, holder)
-    free = {"$or": [{"until": None}, {"until": {"$lt": now}}, {"holder": holder}]}
+    # No lease lasts so long: a clock was ahead when it was given.
+    never = now + timedelta(seconds=4 * LEASE_SECONDS)
+    free = {
+        "$or": [
+            {"until": None},
+            {"until": {"$lt": now}},
+            {"until": {"$gt": never}},
+            {"holder": holder},
+        ]
+    }
     while len(kept) < fair:
         taken = await db.keeper_shares.find_one_and_update(
             {"_id": {"$in": [n for n in range(SHARES) if n not in kept]}, **free},

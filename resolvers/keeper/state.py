@@ -1,18 +1,17 @@
 """What a keeper's process remembers between its passes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from bson import ObjectId
 
-from resolvers.db import Database, Document
+from resolvers.db import Database, Document, lasting
+from resolvers.keeper.builds import START
 from resolvers.keeper.commits import commit
 from resolvers.keeper.kept import Index, Kept, Reading
-from resolvers.keeper.sides import Writes
+from resolvers.keeper.sides import Cause, Writes
 from resolvers.keeper.stream import Stream
-
-START = ObjectId("0" * 24)
 
 
 @dataclass(slots=True)
@@ -29,15 +28,19 @@ class Keeper:
     token: Document | None = None
     segments: dict[ObjectId, Kept] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, {}))
-    reading: Reading = field(default_factory=lambda: Reading({}))
+    reading: Reading = field(default_factory=Reading)
     asked_at: dict[tuple[ObjectId, ObjectId], datetime] = field(default_factory=dict)
     ticked: dict[ObjectId, datetime] = field(default_factory=dict)
-    looked: dict[ObjectId, datetime] = field(default_factory=dict)
+    gone: set[ObjectId] = field(default_factory=set)
     postponed: dict[ObjectId, datetime] = field(default_factory=dict)
     true_at: datetime | None = None
     renewed: datetime | None = None
     read: datetime | None = None
     recorded: datetime | None = None
+
+    def __post_init__(self) -> None:
+        # What the log tells is there to stay; what is read because of it must be too.
+        self.db = lasting(self.db)
 
 
 def present(keeper: Keeper) -> datetime:
@@ -60,10 +63,29 @@ def is_scanning(keeper: Keeper, kept: Kept) -> bool:
     )
 
 
-async def scan_again(keeper: Keeper, segment_ids: Sequence[ObjectId]) -> None:
+async def scan_again(
+    keeper: Keeper, since: Mapping[ObjectId, datetime | None], cause: Cause
+) -> None:
+    """Looks everybody through once more for these segments, which were true until the
+    instants given. A look that has begun is carried to its end first, but for a first
+    one that has missed a change: that begins again, and nothing is shown before."""
     sets: dict[int, Document] = {}
     for number, share in keeper.shares.items():
-        for segment_id in segment_ids:
-            share["segments"][str(segment_id)]["scan"] = START
-            sets.setdefault(number, {})[f"segments.{segment_id}.scan"] = START
+        for segment_id, until in since.items():
+            entry = share["segments"].get(str(segment_id))
+            if entry is None or entry.get("scan") == START:
+                continue
+            fields: Document
+            if entry.get("scan") is None:
+                fields = {"scan": START, "seen": 0, "from": until, "why": cause}
+            elif entry.get("b") != entry["g"] and cause == "CHANGE":
+                fields = {"scan": START, "seen": 0}
+            elif entry.get("again") is None:
+                fields = {"again": {"from": until, "why": cause}}
+            else:
+                continue
+            entry |= fields
+            sets.setdefault(number, {}).update(
+                {f"segments.{segment_id}.{name}": it for name, it in fields.items()}
+            )
     await commit(keeper.db, keeper.shares, Writes(), sets)

@@ -16,10 +16,11 @@ from resolvers.db import Database, Document, Session, started_session
 
 AT_ONCE = 1_000
 
-# InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost, and a position
-# in the log that is no more.
-_LOST = {260, 280, 286, 136, 234}
+# InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost, a position in
+# the log that is no more, and an entry that is too large to be told.
+_LOST = {260, 280, 286, 136, 234, 10334}
 _CURSOR_GONE = {43, 237}
+_TIMED_OUT = 50
 
 _STAGES: list[Document] = [
     {"$match": {"operationType": {"$in": ["insert", "update", "replace", "delete"]}}},
@@ -90,6 +91,12 @@ async def open_log(
     }
     try:
         answer = await _command(db, command, session)
+    except OperationFailure as error:
+        await session.end_session()
+        if token is None or error.code == _TIMED_OUT:
+            raise
+        # A position may be refused in many ways; without one, what else is wrong shows.
+        raise HistoryLost from error
     except BaseException:
         await session.end_session()
         raise
@@ -138,6 +145,8 @@ async def next_entries(stream: Stream, wait_ms: int) -> list[Document]:
         rows = answer["cursor"]["nextBatch"]
         stream.cursor = answer["cursor"]["id"]
         stream.token = answer["cursor"]["postBatchResumeToken"]
+        if not rows and not stream.cursor:
+            raise HistoryLost  # the collection is no more
     return rows
 
 

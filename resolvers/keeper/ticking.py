@@ -40,7 +40,7 @@ async def tick(keeper: Keeper, *, at_leisure: bool) -> bool:
         return False
     references = await references_of(keeper.db, *(kept.definition for kept in due))
     wanted: dict[ObjectId, set[ObjectId]] = {}
-    again: list[ObjectId] = []
+    again: dict[ObjectId, datetime | None] = {}
     for kept in due:
         since = keeper.ticked[kept.id]
         try:
@@ -52,7 +52,7 @@ async def tick(keeper: Keeper, *, at_leisure: bool) -> bool:
             keeper.postponed[kept.id] = now + POSTPONED
             found = None
         if found is None:
-            again.append(kept.id)
+            again[kept.id] = since
             continue
         ids = {
             one.profile_id
@@ -63,7 +63,7 @@ async def tick(keeper: Keeper, *, at_leisure: bool) -> bool:
         if ids:
             wanted[kept.id] = ids
     if again:
-        await scan_again(keeper, again)
+        await scan_again(keeper, again, "TIME")
     if wanted:
         await ask(keeper, wanted, "TIME")
     for kept in due:

@@ -18,8 +18,10 @@ from audience.errors import AudienceError
 from resolvers.db import Document
 from resolvers.keeper.asking import POSTPONED, ask
 from resolvers.keeper.builds import (
+    START,
     build_piece,
-    forget,
+    forget_piece,
+    is_built,
     settle_piece,
     show_complete,
 )
@@ -33,7 +35,7 @@ from resolvers.keeper.shares import (
     share_of,
 )
 from resolvers.keeper.sides import Writes
-from resolvers.keeper.state import START, Keeper, is_scanning, present
+from resolvers.keeper.state import Keeper, is_scanning, present, scan_again
 from resolvers.keeper.stream import (
     Change,
     HistoryLost,
@@ -47,6 +49,7 @@ from resolvers.keeper.ticking import tick
 RENEWAL = timedelta(seconds=5)
 READING = timedelta(milliseconds=250)
 RECORDING = timedelta(seconds=1)
+AHEAD = timedelta(minutes=1)
 
 _log = structlog.get_logger("audience.keeper")
 
@@ -57,12 +60,11 @@ async def keep_once(
     """One pass; whether it found anything to do. Waits so long for changes when there
     are none. LeaseLost when another process has taken a share over meanwhile: start
     again with the next pass. Unless `at_leisure`, nothing is put off until later."""
-    now = present(keeper)
-    await _take_part(keeper, now, at_leisure=at_leisure)
-    if not keeper.shares:
-        return False
-    await _read(keeper, now, at_leisure=at_leisure)
     try:
+        await _take_part(keeper, at_leisure=at_leisure)
+        if not keeper.shares:
+            return False
+        await _read(keeper, at_leisure=at_leisure)
         worked = await _follow(keeper, wait_ms)
         worked |= await tick(keeper, at_leisure=at_leisure)
         worked |= await _build(keeper)
@@ -70,8 +72,9 @@ async def keep_once(
     except LeaseLost:
         await stop(keeper, gives_back=False)
         raise
-    except PyMongoError:
-        # Who cannot be reached is told nothing; leases and readers end by themselves.
+    except Exception:
+        # Nothing that is half known is built upon. Who may be out of reach is told
+        # nothing; leases and readers end by themselves.
         await _forget(keeper)
         raise
     return worked
@@ -96,15 +99,20 @@ async def _forget(keeper: Keeper) -> None:
     keeper.renewed = keeper.read = keeper.recorded = keeper.true_at = None
     keeper.asked_at.clear()
     keeper.ticked.clear()
+    keeper.gone.clear()
     if stream is not None:
         await stream.session.end_session()
 
 
-async def _take_part(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None:
-    if keeper.renewed is not None and at_leisure and now - keeper.renewed < RENEWAL:
-        return
+async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
+    now = keeper.clock()
+    if keeper.ticked and present(keeper) > now + AHEAD:
+        _log.warning("the clock was ahead, or has been put back")
+        await _forget(keeper)
     if keeper.renewed is None:
         await ensure_shares(keeper.db, now)
+    elif at_leisure and abs(now - keeper.renewed) < RENEWAL:
+        return
     held = await hold_shares(keeper.db, keeper.holder, keeper.shares, now)
     before = keeper.shares.keys()
     gained = {n: share for n, share in held.items() if n not in before}
@@ -116,9 +124,15 @@ async def _take_part(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None
 
 async def _join(keeper: Keeper, gained: Mapping[int, Document]) -> None:
     """Goes back to where the shares that are new here have been left."""
+    now = keeper.clock()
+    early: dict[ObjectId, datetime | None] = {}
     for share in gained.values():
         for segment_id, entry in share["segments"].items():
-            key, at = ObjectId(segment_id), entry["t"]
+            key = ObjectId(segment_id)
+            if entry["t"] > now + AHEAD:
+                # Kept true for an instant that has not come: looked at again for now.
+                entry["t"] = early[key] = now
+            at = entry["t"]
             keeper.ticked[key] = min(at, keeper.ticked.get(key, at))
     keeper.asked_at.clear()
     tokens = [share.get("cursor") for share in gained.values()]
@@ -134,6 +148,14 @@ async def _join(keeper: Keeper, gained: Mapping[int, Document]) -> None:
         else None
     )
     await _open(keeper)
+    if early:
+        await scan_again(keeper, early, "TIME")
+        sets = {
+            number: {f"segments.{it}.t": entry["t"] for it, entry in entries.items()}
+            for number, share in gained.items()
+            if (entries := share["segments"])
+        }
+        await commit(keeper.db, keeper.shares, Writes(), sets)
 
 
 async def _open(keeper: Keeper) -> None:
@@ -146,32 +168,30 @@ async def _open(keeper: Keeper) -> None:
         return
     # What was written before is not told: everyone is looked at again.
     keeper.token = keeper.stream.token
-    sets: dict[int, Document] = {}
-    for number, share in keeper.shares.items():
-        sets[number] = {"cursor": keeper.token}
-        for segment_id, entry in share["segments"].items():
-            entry["scan"] = START
-            sets[number][f"segments.{segment_id}.scan"] = START
+    instants = [share["at"] for share in keeper.shares.values() if "at" in share]
+    true_at = min(instants, default=None)
+    ids = {ObjectId(it) for share in keeper.shares.values() for it in share["segments"]}
+    await scan_again(keeper, dict.fromkeys(ids, true_at), "CHANGE")
+    sets: dict[int, Document] = {n: {"cursor": keeper.token} for n in keeper.shares}
     await commit(keeper.db, keeper.shares, Writes(), sets)
 
 
-async def _read(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None:
+async def _read(keeper: Keeper, *, at_leisure: bool) -> None:
     """Reads the segments now and then, and what has become of their generations."""
+    now = present(keeper)
     if keeper.read is not None and at_leisure and now - keeper.read < READING:
         return
     db, shares = keeper.db, keeper.shares
     keeper.segments = await read_kept(db, keeper.zone, now, keeper.reading)
     keeper.index = index_of(keeper.segments.values())
     keeper.read = now
-    gone = {
+    keeper.gone = {
         ObjectId(segment_id)
         for share in shares.values()
         for segment_id in share["segments"]
     } - keeper.segments.keys()
-    if gone:
-        await forget(db, shares, gone)
-        for segment_id in gone:
-            keeper.ticked.pop(segment_id, None)
+    for segment_id in keeper.gone:
+        keeper.ticked.pop(segment_id, None)
     sets: dict[int, Document] = {}
     for kept in keeper.segments.values():
         for number, share in shares.items():
@@ -185,6 +205,9 @@ async def _read(keeper: Keeper, now: datetime, *, at_leisure: bool) -> None:
                 "s": kept.shown,
                 "scan": START,
                 "seen": 0,
+                "from": None,
+                "why": None,
+                "again": None,
                 "t": min(now, keeper.ticked.get(kept.id, now)),
             }
             share["segments"][str(kept.id)] = begun
@@ -257,6 +280,10 @@ async def _build(keeper: Keeper) -> bool:
     """A piece of work on memberships that are being built, or were just shown."""
     db, shares = keeper.db, keeper.shares
     worked = False
+    for segment_id in list(keeper.gone)[:1]:
+        if await forget_piece(db, shares, segment_id):
+            keeper.gone.discard(segment_id)
+        worked = True
     for kept in keeper.segments.values():
         unsettled = {
             number: share
@@ -280,7 +307,7 @@ async def _build(keeper: Keeper) -> bool:
     unshown = [
         kept
         for kept in keeper.segments.values()
-        if kept.shown != kept.generation and not is_scanning(keeper, kept)
+        if kept.shown != kept.generation and _is_built(keeper, kept)
     ]
     if unshown and await show_complete(db, unshown, present(keeper)):
         keeper.read = None
@@ -298,7 +325,7 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
     for number, share in keeper.shares.items():
         fields: Document = {"cursor": keeper.token}
         if keeper.true_at is not None:
-            fields["at"] = keeper.true_at
+            fields["at"] = share["at"] = keeper.true_at
         for kept in keeper.segments.values():
             entry = share["segments"].get(str(kept.id))
             at = keeper.ticked.get(kept.id)
@@ -307,6 +334,11 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
                 fields[f"segments.{kept.id}.t"] = at
         sets[number] = fields
     await commit(keeper.db, keeper.shares, Writes(), sets)
+
+
+def _is_built(keeper: Keeper, kept: Kept) -> bool:
+    entries = (it["segments"].get(str(kept.id)) for it in keeper.shares.values())
+    return all(is_built(entry, kept.generation) for entry in entries)
 
 
 def _settled(kept: Kept) -> Document:

@@ -105,7 +105,7 @@ async def test_who_does_not_keep_up_is_told_and_let_go(api: Api) -> None:
     await _happen(api, *range(WAITING + 50))
     await first
     log = hub.logs["events"]
-    await _until(lambda: any(each.is_late for each in log.followers))
+    await _until(lambda: any(each.dropped for each in log.followers))
 
     taken = 1
     with pytest.raises(LimitReached):

@@ -1,21 +1,28 @@
 """Kept memberships: true after every step, whatever is cut off, whoever keeps them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from audience.events import NewEvent
 from audience.identity import Identity
 from audience.profiles import ProfileChange
-from resolvers.db import Database, Document, find
+from resolvers.db import Database, Document, find, started_session
 from resolvers.events import track_events
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
 from resolvers.keeper.shares import LEASE_SECONDS
-from resolvers.keeper.stream import HistoryLost, open_stream
+from resolvers.keeper.stream import (
+    HistoryLost,
+    Stream,
+    close_stream,
+    open_stream,
+)
 from resolvers.memberships import (
     Freshness,
     Point,
@@ -270,7 +277,165 @@ async def test_when_the_log_is_too_short_everybody_is_looked_at_again(
     await assert_true(db, clock.now, ZONE)
 
 
-async def test_a_deleted_segment_leaves_nothing(db: Database) -> None:
+async def test_a_position_that_means_nothing_is_a_log_that_is_too_short(
+    db: Database,
+) -> None:
+    clock = Clock()
+    await _people(db, "ada", "bob")
+    await _segment(db, "some", _named("ada"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+    await _rename(db, "bob", "ada")
+    nonsense = {"$set": {"cursor": {"_data": "82000000"}}}
+    await db.keeper_shares.update_many({}, nonsense)
+
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+    await assert_true(db, clock.now, ZONE)
+    causes = await db.segment_changes.distinct("cause", {"at": {"$gt": NOW}})
+    assert causes == []
+    assert await db.segment_changes.distinct("cause") == ["CHANGE", "DEFINITION"]
+
+
+async def test_a_reader_that_the_server_has_forgotten_is_opened_again(
+    db: Database,
+) -> None:
+    clock = Clock()
+    await _people(db, "ada", "bob")
+    await _segment(db, "some", _named("ada"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        assert keeper.stream is not None
+        await close_stream(replace(keeper.stream, session=await started_session(db)))
+        await _rename(db, "bob", "ada")
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+
+async def test_when_the_profiles_are_dropped_nobody_is_left(db: Database) -> None:
+    clock = Clock()
+    await _people(db, "ada", "bob")
+    await _segment(db, "some", _named("ada", "eve"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        await db.profiles.drop()
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+        await _people(db, "eve")
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+
+async def test_what_fails_while_a_share_is_taken_over_loses_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    people = await _people(db, *"abcdefgh")
+    await _segment(db, "some", _named("z"))
+    one, other = keeper_of(db, clock, ZONE), keeper_of(db, clock, ZONE)
+    for _ in range(12):
+        await _pass(one)
+        await _pass(other)
+    assert len(one.shares) == len(other.shares) == 2
+    for name in "abcdefgh":
+        await _rename(db, name, "z")
+    await keep_once(one, 5, at_leisure=False)
+    await stop(other)
+    failures = [AutoReconnect("gone"), AutoReconnect("gone")]
+
+    async def failing(stream: Stream) -> None:
+        if failures:
+            raise failures.pop()
+        await close_stream(stream)
+
+    monkeypatch.setattr("resolvers.keeper.upkeep.close_stream", failing)
+    with pytest.raises(AutoReconnect):
+        await keep_once(one, 5, at_leisure=False)
+    clock.now += timedelta(seconds=1)
+    await catch_up(one)
+    await stop(one)
+
+    assert len(people) == 8
+    await assert_true(db, clock.now, ZONE)
+
+
+async def test_a_clock_that_was_ahead_is_mended(db: Database) -> None:
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    await _segment(db, "lately", _opened({"atLeast": 1}))
+    await _people(db, "ada")
+    await _event(db, "ada", NOW)
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        clock.now = NOW + 400 * DAY
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+        clock.now = NOW + DAY
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+        clock.now = NOW + 400 * DAY
+        await catch_up(keeper)
+    clock.now = NOW + 2 * DAY
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+
+
+async def test_too_many_at_once_are_looked_through_and_freshness_says_so(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.keeper.crossings.LIMIT", 1)
+    monkeypatch.setattr("resolvers.keeper.crossings._BOUND", {"$limit": 2})
+    monkeypatch.setattr("resolvers.keeper.builds.PIECE", 2)
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    segment = await _segment(db, "lately", _opened({"atLeast": 1}))
+    people = await _people(db, *"abcdef")
+    for name in "abcdef":
+        await _event(db, name, NOW)
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        assert len((await shown(db))[segment["_id"]]) == 6
+
+        before, clock.now = clock.now, NOW + 31 * DAY
+        await keep_once(keeper, 5, at_leisure=False)
+        (segment,) = await find(db.segments, {})
+        assert await freshness_of(db, [segment]) == [Freshness(before, False, 1.0)]
+
+        # Time goes on meanwhile, and again too many are to be looked at.
+        for name in "abcdef":
+            await _event(db, name, clock.now + timedelta(seconds=1))
+        clock.now += timedelta(seconds=2)
+        await catch_up(keeper)
+        assert await freshness_of(db, [segment]) == [Freshness(clock.now, False, 1.0)]
+    assert len(people) == 6
+    await assert_true(db, clock.now, ZONE)
+    left = await db.segment_changes.distinct("cause", {"kind": "LEFT"})
+    assert left == ["TIME"]
+
+
+@pytest.mark.parametrize("seed", range(100, 103))
+async def test_what_is_done_in_small_parts_is_the_same(
+    db: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.keeper.builds.PIECE", 3)
+    monkeypatch.setattr("resolvers.keeper.builds.SETTLED_AT_ONCE", 2)
+    monkeypatch.setattr("resolvers.keeper.builds.FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr("resolvers.keeper.commits.AT_ONCE", 2)
+    monkeypatch.setattr("resolvers.keeper.asking.AT_ONCE", 2)
+    monkeypatch.setattr("resolvers.keeper.stream.AT_ONCE", 2)
+    monkeypatch.setattr("resolvers.keeper.crossings.LIMIT", 2)
+    monkeypatch.setattr("resolvers.keeper.crossings._BOUND", {"$limit": 3})
+    await run(db, seed, steps=12)
+
+
+async def test_a_deleted_segment_leaves_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.keeper.builds.FORGOTTEN_AT_ONCE", 1)
     clock = Clock()
     await _people(db, "ada")
     segment = await _segment(db, "some", _named("ada"))

@@ -69,7 +69,7 @@ async def test_killed_keepers_lose_and_repeat_nothing(
         assert process.wait(20) == 0
 
     await assert_true(own, datetime.now(UTC), ZONE)
-    assert await read_kept(own, ZONE, datetime.now(UTC), Reading({}))
+    assert await read_kept(own, ZONE, datetime.now(UTC), Reading())
 
 
 @asynccontextmanager
