@@ -1,9 +1,9 @@
-# Two stages: the first installs the packages and builds GraphiQL, the second runs. No
-# MongoDB inside: set MONGODB_URI to a replica set of your own.
+# Two stages: the first installs the packages, and builds GraphiQL and the postal codes;
+# the second runs. No MongoDB inside: set MONGODB_URI to a replica set of your own.
 FROM python:3.13-slim AS build
 
 WORKDIR /audience
-COPY requirements/uv.txt requirements/run.txt requirements/node.txt requirements/
+COPY requirements/uv.txt requirements/run.txt requirements/node.txt requirements/places.txt requirements/
 RUN python -m venv .venv \
     && .venv/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/uv.txt \
     && .venv/bin/uv venv --quiet /runtime \
@@ -12,6 +12,9 @@ RUN python -m venv .venv \
 COPY scripts/graphiql scripts/
 COPY server/graphiql server/graphiql
 RUN scripts/graphiql
+COPY scripts/places scripts/places.py scripts/
+COPY audience audience
+RUN PLACES_PYTHON=/runtime/bin/python scripts/places
 
 FROM python:3.13-slim
 
@@ -23,6 +26,7 @@ COPY resolvers resolvers
 COPY gql gql
 COPY server server
 COPY --from=build /audience/server/graphiql/dist server/graphiql/dist
+COPY --from=build /audience/resolvers/places/dist resolvers/places/dist
 ENV PATH=/runtime/bin:$PATH \
     PYTHONPATH=/srv/audience \
     PYTHONUNBUFFERED=1 \

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
 from audience.integrations.kinds import IntegrationKind
 from resolvers.db import COLLECTIONS, Database, Document, find
+from resolvers.places.points import give_points
 
 LEASE_SECONDS = 60
 
@@ -60,6 +61,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(search=ASCENDING),
         _index(updated_at=DESCENDING, _id=DESCENDING),
         _index(last_event_at=DESCENDING, _id=DESCENDING),
+        IndexModel([("point", GEOSPHERE)]),
     ],
     "events": [
         IndexModel(
@@ -113,6 +115,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(list_ids=ASCENDING),
     ],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
+    "places": [IndexModel([("at", GEOSPHERE)]), _index(country=ASCENDING)],
     "event_batches": [_index(at=ASCENDING)],
     "imports": [_index(status=ASCENDING, until=ASCENDING)],
     "import_blocks": [
@@ -129,6 +132,7 @@ VALIDATORS: dict[str, Document] = {
         external_id=_TEXT,
         anonymous_ids=_ARRAY,
         location=_OBJECT,
+        point=_OBJECT,
         consent=_OBJECT,
         lists=_ARRAY,
         pending=_ARRAY,
@@ -248,6 +252,7 @@ VALIDATORS: dict[str, Document] = {
         secret={"bsonType": "binData"},
         secret_hint=_TEXT,
     ),
+    "places": _schema({"country": _TEXT}, code=_TEXT, at=_OBJECT),
     "keys": _schema(
         {
             "name": _TEXT,
@@ -269,7 +274,9 @@ class Migration:
     run: Callable[[Database], Awaitable[None]]
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "profiles with coordinates have a GeoJSON point", give_points),
+)
 
 
 async def prepare(db: Database) -> None:

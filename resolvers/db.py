@@ -70,6 +70,7 @@ class Database:
     integrations: Collection
     import_blocks: Collection
     seeds: Collection
+    places: Collection
     leases: Collection
     secrets: Collection
     migrations: Collection

@@ -18,6 +18,7 @@ from audience.push import bounded
 from resolvers.db import Database, Document, Session, transaction
 from resolvers.histories import move_history
 from resolvers.ids import object_id
+from resolvers.places.points import point_of
 from resolvers.summaries import rebuild, rebuilding_epoch, settle
 
 _IDENTIFIERS = ("external_id", "email", "phone_number")
@@ -148,6 +149,9 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
     for name in ("location", "properties"):
         if name in source:
             united[name] = {**source[name], **destination.get(name, {})}
+    point = point_of(united.get("location", {}))
+    if point is not None:
+        united["point"] = point
     anonymous = [
         *source.get("anonymous_ids", ()),
         *destination.get("anonymous_ids", ()),

@@ -19,6 +19,14 @@ Json = dict[str, Any]
 
 MISSING = object()
 
+# Where the data say that these codes are.
+POSTAL_CODES: dict[str, Json] = {
+    "10001": {"latitude": 40.7506, "longitude": -73.9973},
+    "10115": {"latitude": 52.5321, "longitude": 13.3847},
+    "SW1A 1AA": {"latitude": 51.4735, "longitude": -0.1466},
+    "6011": {"latitude": -41.2883, "longitude": 174.7775},
+}
+
 
 @dataclass
 class World:
@@ -178,9 +186,7 @@ def distance_holds(said: Json, profile: Json) -> bool:
     if "latitude" not in location or "longitude" not in location:
         return False
     if place is None:
-        place = {"10001": {"latitude": 40.7484, "longitude": -73.9967}}[
-            said["of"]["postalCode"]["code"]
-        ]
+        place = POSTAL_CODES[said["of"]["postalCode"]["code"]]
 
     def direction(point: Json) -> tuple[float, float, float]:
         lat, lon = radians(point["latitude"]), radians(point["longitude"])

@@ -21,6 +21,7 @@ from audience.plan import plan
 from resolvers.collections import prepare
 from resolvers.db import Database, aggregate, close, connect
 from resolvers.pipelines import Strategy, Unsuitable, question
+from resolvers.places.points import give_points
 from resolvers.segments import references_of
 from server.mongod import running_mongod
 from tests.oracle import World, away, members
@@ -48,6 +49,7 @@ POINTS = (
     *((0, 0), (0.5, 179.9), (0, -179.9), (90, 0), (-90, 12), (5, 5.5), (-5, -174.5)),
     *((40.7, -74.0), (40.9, -73.0), (52.52, 13.405), (52.4, 13.1), (21, 2.5)),
 )
+CODES = (("US", "10001"), ("DE", "10115"), ("uk", "SW1A 1AA"), ("NZ", "6011"))
 METRICS = ("Placed Order", "Opened Email", "Viewed.Product", "$where")
 LISTS = tuple(f"5f000000000000000000000{number}" for number in range(3))
 VALUES: tuple[Any, ...] = (
@@ -143,6 +145,7 @@ async def store(db: Database, world: World) -> None:
         ]
     )
     await db.profiles.insert_many(documents)
+    await give_points(db)
     if world.events:
         await db.events.insert_many([dict(event) for event in world.events])
 
@@ -208,7 +211,8 @@ def _condition(random: Random, world: World, depth: int) -> Json:
                 said["joined"] = _timeframe(random, world)
             return {"list": said}
         case "distance":
-            place: Json = {"postalCode": {"country": "US", "code": "10001"}}
+            country, code = random.choice(CODES)
+            place: Json = {"postalCode": {"country": country, "code": code}}
             if random.random() < 0.8:
                 latitude, longitude = random.choice(POINTS)
                 point = {"latitude": latitude, "longitude": longitude}

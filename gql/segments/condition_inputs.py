@@ -6,6 +6,7 @@ import strawberry
 from strawberry import Maybe
 
 from audience.conditions import limits
+from audience.postal import COUNTRIES
 from gql.enums import Channel, Status, SuppressionReason
 from gql.segments.comparison_inputs import (
     NumberComparison,
@@ -110,9 +111,13 @@ class RegionConditionInput:
 @strawberry.input(description="A postal code.")
 class PostalCodeInput:
     country: str = strawberry.field(
-        description="Which country's: US. Others are not known yet."
+        description="Which country's: two letters, three letters or the English name. "
+        f"Known are {', '.join(COUNTRIES)}."
     )
-    code: str = strawberry.field(description="Such as 10001 or 10001-1234.")
+    code: str = strawberry.field(
+        description="Such as 10001, SW1A 1AA or 1012 AB; of British, Canadian, Dutch, "
+        "Irish, Maltese and Portuguese codes the district's part is used."
+    )
 
 
 @strawberry.input(description="A point on the Earth, in degrees.")
@@ -124,7 +129,7 @@ class CoordinatesInput:
 @strawberry.input(one_of=True, description="A place.")
 class PlaceInput:
     postal_code: Maybe[PostalCodeInput] = strawberry.field(
-        description="Where most of a postal code's addresses are."
+        description="Where a postal code is; it stands for one point."
     )
     coordinates: Maybe[CoordinatesInput] = strawberry.field(
         description="A point by its coordinates."

@@ -33,6 +33,7 @@ from resolvers.lists import (
     check_still_there,
     membership,
 )
+from resolvers.places.points import point_of
 from resolvers.profiles.reads import having
 
 PARTS = 4  # of a block's new people, written side by side
@@ -193,6 +194,9 @@ def _profile(job: Job, person: Person, consent: Document, now: datetime) -> Docu
     }
     if person.location:
         document["location"] = person.location
+        point = point_of(person.location)
+        if point is not None:
+            document["point"] = point
     if job.list_id is not None:
         document["lists"] = [membership(job.list_id, now, MembershipSource.IMPORT)]
     document["search"] = search_words(document)

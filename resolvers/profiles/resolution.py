@@ -27,6 +27,7 @@ from audience.profiles import (
 from resolvers.db import Database, Document, find
 from resolvers.ids import object_id
 from resolvers.merges import merge_profiles
+from resolvers.places.points import COORDINATES, point_of
 from resolvers.profiles.matching import SEARCHED, Directory, Known, Later, place
 from resolvers.profiles.reads import having
 
@@ -34,7 +35,11 @@ ATTEMPTS = 20
 
 _DUPLICATE = 11000
 _PROJECTION: Document = dict.fromkeys(
-    (*SEARCHED, "anonymous_ids", "merged_ids", "epoch"), 1
+    (
+        *(*SEARCHED, "anonymous_ids", "merged_ids", "epoch"),
+        *(f"location.{name}" for name in COORDINATES),
+    ),
+    1,
 )
 
 
@@ -234,6 +239,9 @@ def _made(known: Known) -> Document:
             document[parent] = {**document.get(parent, {}), name: value}
         else:
             document[path] = value
+    point = point_of(document.get("location", {}))
+    if point is not None:
+        document["point"] = point
     return document | {"search": search_words(document)}
 
 
@@ -253,12 +261,34 @@ def _update(known: Known, now: datetime) -> UpdateOne:
         sets = {path: sets[path] for path in sets if not path.startswith("location.")}
         sets["location"] = location
         unsets.discard("location")
+    if _moves(known):
+        # Holds while the coordinates are as they were read.
+        before = known.document.get("location", {})
+        match |= {f"location.{name}": before.get(name) for name in COORDINATES}
+        point = point_of(_location_after(known, before))
+        if point is None:
+            unsets.add("point")
+        else:
+            sets = sets | {"point": point}
     change: Document = {"$set": sets}
     if unsets:
         change["$unset"] = dict.fromkeys(unsets, "")
     if known.anonymous_ids:
         change["$addToSet"] = {"anonymous_ids": {"$each": known.anonymous_ids}}
     return UpdateOne(match, change)
+
+
+def _moves(known: Known) -> bool:
+    """Whether the coordinates may change."""
+    paths = {"location", *(f"location.{name}" for name in COORDINATES)}
+    return not paths.isdisjoint(known.unsets | known.sets.keys())
+
+
+def _location_after(known: Known, before: Document) -> Document:
+    kept = {} if "location" in known.unsets else before
+    gone = {path.removeprefix("location.") for path in known.unsets}
+    after = {name: value for name, value in kept.items() if name not in gone}
+    return after | _under("location.", known.sets)
 
 
 def _apply(known: Known, change: ProfileChange) -> None:

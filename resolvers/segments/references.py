@@ -18,9 +18,10 @@ from audience.conditions.walking import Path, conditions_of, metrics_of
 from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
 from audience.plan import References
 from audience.plan.tree import Metric
+from audience.postal import COUNTRIES, country_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, Session, aggregate, find
-from resolvers.places import is_covered, places_of
+from resolvers.places import places_of
 
 
 async def references_of(db: Database, *definitions: Definition) -> References:
@@ -43,7 +44,7 @@ async def references_of(db: Database, *definitions: Definition) -> References:
         and (list_id := read_id(condition.list_id, "lst_"))
     }
     codes = {code for each in every for _, code in _postal_codes(each)}
-    return References(metrics, lists, segments, await places_of(codes))
+    return References(metrics, lists, segments, await places_of(db, codes))
 
 
 async def check_references(
@@ -77,14 +78,13 @@ async def check_references(
         if list_id not in live
     ]
     codes = dict(_postal_codes(definition, path))
-    places = await places_of(codes.values())
+    places = await places_of(db, codes.values())
     for here, code in codes.items():
-        if not is_covered(code.country):
-            message = "Postal codes are known of the United States: give US."
+        if country_of(code.country) is None:
+            message = f"Postal codes are known of {', '.join(COUNTRIES)}: give one."
             problems.append(Problem(Code.INVALID, message, (*here, "country")))
         elif code not in places:
             message = f"There is no postal code {code.code!r:.40} there."
-
             problems.append(_missing((*here, "code"), message))
     problems += await _segment_problems(db, definition, path, segment_id, session)
     if problems:
