@@ -258,8 +258,9 @@ class DeleteFormPayload(Payload):
 class SubmitFormPayload(Payload):
     status: Status | None = plain(
         "status",
-        description="SUBSCRIBED, or PENDING where a message with a link waits to be "
-        "confirmed; null when refused.",
+        description="SUBSCRIBED where the form's list has single opt-in, PENDING where "
+        "it has double opt-in; null when refused. SUBSCRIBED too for those who have "
+        "unsubscribed before, and are sent a link to confirm.",
     )
     success_message: str | None = plain(
         "success_message", description="What to show; null when refused."

@@ -103,8 +103,9 @@ class UnsubscribeInput:
 class SubscribePayload(Payload):
     status: Status | None = plain(
         "status",
-        description="SUBSCRIBED, or PENDING where a message with a link waits to be "
-        "confirmed; null when refused.",
+        description="SUBSCRIBED on a list with single opt-in, PENDING on one with "
+        "double opt-in; null when refused. SUBSCRIBED too for those who have "
+        "unsubscribed before, and are sent a link to confirm.",
     )
 
 
@@ -130,7 +131,9 @@ class SignUpMutation:
         SubscribePayload,
         SIGN_UP,
         description="Signs someone up to a list. On a list with double opt-in they are "
-        "sent a link to confirm. Signing up again changes nothing more.",
+        "sent a link to confirm. So are, on any list, those who have unsubscribed or "
+        "have yet to confirm, unless the key has the scope profiles:write. Signing up "
+        "again changes nothing more.",
     )
     @staticmethod
     async def subscribe(context: Context, input: SubscribeInput) -> Document:

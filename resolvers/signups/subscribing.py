@@ -57,9 +57,12 @@ async def subscribe(
 ) -> SignedUp:
     """Signs someone up. Doing it again changes nothing more.
 
-    SINGLE opt-in: a member with consent at once. DOUBLE: the answer is always
-    PENDING, and each address gets a token unless its owner is in and subscribed. A
-    pending sign-up that is repeated gives a token for the same one.
+    SINGLE opt-in: a member with consent at once. Whoever has said no, or has yet to
+    confirm, is asked for a confirmation there too, unless the caller `is_trusted`: a
+    stranger's word does not undo theirs. The answer is SUBSCRIBED all the same, since
+    it must not tell. DOUBLE: the answer is always PENDING, and each address gets a
+    token unless its owner is in and subscribed. A pending sign-up that is repeated
+    gives a token for the same one.
 
     What is said about the person is filled in or brought up to date, but an address
     is never added to, or changed on, a profile that is known, unless the caller
@@ -81,11 +84,16 @@ async def subscribe(
                 return []
             draft = Draft(profile)
             own = _own(profile, sign_up.change.identity, channels)
-            waiting: list[Document] = []
-            if found["opt_in"] == OptIn.SINGLE:
-                changes = _join(draft, sign_up, found, own, proof, now)
-            else:
-                changes, waiting = _wait(draft, sign_up, found, own, proof, now)
+            asked = _asked(draft, own, found, is_trusted)
+            agreed = tuple(each for each in own if each not in asked)
+            before: list[Document] = profile.get("pending", [])
+            pending, waiting = _wait(draft, sign_up, found, asked, before, proof, now)
+            changes: Document = {}
+            if found["opt_in"] == OptIn.SINGLE and (agreed or not asked):
+                changes = _join(draft, sign_up, found, agreed, proof, now)
+                pending = without(pending, agreed, found["_id"])
+            if pending != before:
+                changes["$set"] = {"pending": pending}
             await write_person(db, draft, changes, now, session)
             return [_confirmation(profile, each, tokens, now) for each in waiting]
 
@@ -112,6 +120,18 @@ def _own(
     )
 
 
+def _asked(
+    draft: Draft, channels: Sequence[Channel], found: Document, is_trusted: bool
+) -> tuple[Channel, ...]:
+    """The channels whose owner has to confirm."""
+    if found["opt_in"] == OptIn.DOUBLE:
+        return tuple(channels)
+    if is_trusted:
+        return ()
+    no = (Status.UNSUBSCRIBED, Status.PENDING)
+    return tuple(each for each in channels if draft.state(each).status in no)
+
+
 def _join(
     draft: Draft,
     sign_up: SignUp,
@@ -132,10 +152,6 @@ def _join(
     if is_new:
         source = membership_source(sign_up.method)
         changes["$push"] = {"lists": membership(found["_id"], now, source)}
-    pending = draft.profile.get("pending", [])
-    left = without(pending, channels, found["_id"])
-    if left != pending:
-        changes["$set"] = {"pending": left}
     return changes
 
 
@@ -144,12 +160,12 @@ def _wait(
     sign_up: SignUp,
     found: Document,
     channels: Sequence[Channel],
+    pending: list[Document],
     proof: Evidence,
     now: datetime,
-) -> tuple[Document, list[Document]]:
-    """What to change, and what waits for confirmation from now on or still does."""
+) -> tuple[list[Document], list[Document]]:
+    """What is pending then, and what of it is to be confirmed to this list."""
     profile = draft.profile
-    pending: list[Document] = profile.get("pending", [])
     is_member = membership_in(profile, found["_id"]) is not None
     waiting: list[Document] = []
     for group in by_address(channels):
@@ -184,7 +200,7 @@ def _wait(
                 profile["_id"], said, proof, found["_id"], is_event=not same
             )
             say(draft, change, now)
-    return ({"$set": {"pending": pending}} if waiting else {}), waiting
+    return pending, waiting
 
 
 def _statement(

@@ -149,6 +149,26 @@ async def test_the_answer_is_the_same_for_the_known(api: Api, visitor: Api) -> N
     assert first == known == {"subscribe": {"status": "PENDING", "userErrors": []}}
 
 
+async def test_who_has_left_is_asked_and_the_answer_does_not_tell(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+    sign_up = {"listId": list_id, "email": ADA}
+    first = await visitor.ask(SUBSCRIBE, input=sign_up)
+    await visitor.ask(UNSUBSCRIBE, input={"email": ADA})
+    assert visitor.sent == []
+
+    again = await visitor.ask(SUBSCRIBE, input=sign_up)
+    waiting = await state(api)
+    (message,) = visitor.sent
+    await visitor.ask(CONFIRM, input={"token": message["token"]})
+
+    assert first == again == {"subscribe": {"status": "SUBSCRIBED", "userErrors": []}}
+    assert waiting["consent"]["email"]["status"] == "PENDING"
+    assert waiting["consent"]["email"]["canReceiveMarketing"] is False
+    assert (await state(api))["consent"]["email"]["status"] == "SUBSCRIBED"
+
+
 async def test_a_sign_up_needs_an_address(api: Api, visitor: Api) -> None:
     list_id = await make_list(api, "SINGLE")
 

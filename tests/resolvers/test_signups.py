@@ -317,11 +317,72 @@ async def test_signing_up_is_a_new_yes_but_lifts_no_suppression(db: Database) ->
     await suppress(db, ann, EMAIL, SuppressionReason.SPAM_COMPLAINT, now=NOW)
     await leave(db, email=ANN)
 
-    await sign(db, news, now=NOW + 2 * HOUR)
+    await sign(db, news, now=NOW + 2 * HOUR, is_trusted=True)
 
     state = state_of(await only(db), EMAIL)
     assert state.status is Status.SUBSCRIBED
     assert state.suppression is not None
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+async def test_a_strangers_word_does_not_undo_a_no(db: Database, tries: int) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    await sign(db, news)
+    await leave(db, email=ANN)
+    await leave(db, list_id=str(news["_id"]), email=ANN)
+
+    for number in range(tries):
+        again = await sign(db, news, now=NOW + (2 + number) * HOUR)
+        # Leaving the list withdraws what waits, and is open to strangers too.
+        if number + 1 < tries:
+            await leave(db, list_id=str(news["_id"]), email=ANN, now=NOW + 9 * HOUR)
+
+    (confirmation,) = again.confirmations
+    waiting = await only(db)
+    assert again == SignedUp(Status.SUBSCRIBED, news, again.confirmations)
+    assert (confirmation.address, confirmation.channels) == (ANN, (EMAIL,))
+    assert (status(waiting), waiting["lists"]) == (Status.PENDING, [])
+    done = await click(db, confirmation.token, NOW + 10 * HOUR)
+    joined = await only(db)
+    assert done == Confirmed(Status.SUBSCRIBED, news, is_repeated=False)
+    assert [each["list_id"] for each in joined["lists"]] == [news["_id"]]
+    assert joined["pending"] == []
+    said = await steps(db)
+    assert said[:3] == [
+        ("EMAIL", "NEVER_SUBSCRIBED", "SUBSCRIBED", "API"),
+        ("EMAIL", "SUBSCRIBED", "UNSUBSCRIBED", "API"),
+        ("EMAIL", "UNSUBSCRIBED", "PENDING", "API"),
+    ]
+    assert said[-1] == ("EMAIL", "PENDING", "SUBSCRIBED", "CONFIRMATION")
+
+
+async def test_a_no_to_one_channel_keeps_nobody_from_the_other(db: Database) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    both = {"email": ANN, "phoneNumber": PHONE}
+    await sign(db, news, both)
+    await leave(db, email=ANN)
+    await leave(db, list_id=str(news["_id"]), email=ANN)
+
+    again = await sign(db, news, both, now=NOW + 2 * HOUR)
+
+    profile = await only(db)
+    assert [each.channels for each in again.confirmations] == [(EMAIL,)]
+    assert (status(profile), status(profile, SMS)) == (
+        Status.PENDING,
+        Status.SUBSCRIBED,
+    )
+    assert [each["list_id"] for each in profile["lists"]] == [news["_id"]]
+
+
+async def test_a_key_that_may_change_people_vouches_for_them(db: Database) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    await sign(db, news)
+    await leave(db, email=ANN)
+
+    again = await sign(db, news, now=NOW + 2 * HOUR, is_trusted=True)
+
+    assert again == SignedUp(Status.SUBSCRIBED, news, ())
+    assert status(await only(db)) is Status.SUBSCRIBED
 
 
 async def test_a_confirmation_lifts_a_complaint(db: Database) -> None:
@@ -519,7 +580,9 @@ async def test_a_list_that_turns_single_takes_who_waited(db: Database) -> None:
     (confirmation,) = (await sign(db, news)).confirmations
     await update_list(db, news["_id"], opt_in=OptIn.SINGLE, now=NOW)
 
-    done = await sign(db, news, now=NOW + HOUR)
+    await sign(db, news, now=NOW + HOUR)
+    assert status(await only(db)) is Status.PENDING
+    done = await sign(db, news, now=NOW + HOUR, is_trusted=True)
 
     profile = await only(db)
     assert done.status is Status.SUBSCRIBED
