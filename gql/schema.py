@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from gql.consent import ConsentMutation
+from gql.erasures import ErasureMutation
 from gql.errors import present
 from gql.events import EventQuery
 from gql.execution import CompiledExecutor, DocumentCache
@@ -60,6 +61,7 @@ class Mutation(
     SignUpMutation,
     TrackingMutation,
     ProfileMutation,
+    ErasureMutation,
     ConsentMutation,
     PushTokenMutation,
     ListMutation,

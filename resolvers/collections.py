@@ -117,6 +117,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "places": [IndexModel([("at", GEOSPHERE)]), _index(country=ASCENDING)],
     "event_batches": [_index(at=ASCENDING)],
+    "erasures": [_index(finished_at=ASCENDING)],
     "imports": [_index(status=ASCENDING, until=ASCENDING)],
     "import_blocks": [
         _index(import_id=ASCENDING, kind=ASCENDING, number=ASCENDING),
@@ -214,6 +215,7 @@ VALIDATORS: dict[str, Document] = {
     ),
     "form_events": _schema({"form_id": _ID, "day": _TEXT}, seen=_ARRAY),
     "outbox": _schema({"kind": _TEXT, "to": _TEXT, "next_at": _TIME}),
+    "erasures": _schema({"at": _TIME, "method": _TEXT}, ids=_ARRAY, who=_OBJECT),
     "imports": _schema(
         {
             "name": _TEXT,

@@ -66,6 +66,7 @@ class Database:
     mail_counts: Collection
     keys: Collection
     event_batches: Collection
+    erasures: Collection
     imports: Collection
     integrations: Collection
     import_blocks: Collection

@@ -73,7 +73,7 @@ async def merge_profiles(
         if not await rebuild(db, survivor):
             await settle(db, survivor)
         await db.event_batches.delete_one({"_id": journal})
-    profile = await _living(db, destination, None)
+    profile = await living_profile(db, destination, None)
     if profile is None:
         raise NotFound("The profile was erased in the meantime.", ("destinationId",))
     return profile
@@ -92,8 +92,8 @@ async def _unite(
 ) -> tuple[ObjectId, ObjectId] | None:
     """The ids of the profile that ended, which need not be the one given, and of the
     united one; None when they were united before."""
-    source = await _living(db, source_id, session)
-    destination = await _living(db, destination_id, session)
+    source = await living_profile(db, source_id, session)
+    destination = await living_profile(db, destination_id, session)
     if source is None or (
         only_anonymous and any(name in source for name in _IDENTIFIERS)
     ):
@@ -123,9 +123,10 @@ async def _unite(
     return source["_id"], destination["_id"]
 
 
-async def _living(
+async def living_profile(
     db: Database, profile_id: ObjectId, session: Session | None
 ) -> Document | None:
+    """The profile with this id, or the one into which that was merged."""
     profile = await db.profiles.find_one({"_id": profile_id}, session=session)
     if profile is None:
         former = {"merged_ids": {"$eq": profile_id, "$type": "objectId"}}

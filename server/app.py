@@ -22,6 +22,7 @@ from strawberry.schema.base import BaseSchema
 
 from audience.tokens import Tokens
 from resolvers.db import close, connect
+from resolvers.erasures import finish_erasures
 from resolvers.following import Hub
 from resolvers.lists import finish_deletions
 from resolvers.secrets import signing_secret
@@ -217,6 +218,7 @@ async def _recover(running: Running) -> None:
         try:
             await recover_batches(running.db, datetime.now(UTC))
             await finish_deletions(running.db)
+            await finish_erasures(running.db, datetime.now(UTC))
         except PyMongoError:
             _log.warning("recovery postponed", exc_info=True)
         await asyncio.sleep(RECOVERY_SECONDS)

@@ -111,8 +111,7 @@ class Reader:
 
     def people(self, block: Block) -> tuple[list[Person], list[list[Rejection]]]:
         """The people of a block, and what is wrong with each of its other rows."""
-        text = block.content.decode()
-        lines = text.splitlines(keepends=True) if _is_simple(text) else _split(text)
+        lines = split_lines(block.content.decode())
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         people: list[Person] = []
         rejected: list[list[Rejection]] = []
@@ -202,6 +201,11 @@ class Reader:
     ) -> None:
         if len(wrong) < limits.REJECTED_CELLS:
             wrong.append(Rejection(line, self._headers[place], cell, str(error)))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines, each with its end, as the csv module counts them."""
+    return text.splitlines(keepends=True) if _is_simple(text) else _split(text)
 
 
 def _is_simple(text: str) -> bool:

@@ -9,6 +9,7 @@ from resolvers.imports.records import (
 )
 from resolvers.imports.running import (
     LEASE,
+    columns_of,
     has_waiting_imports,
     run_import,
     run_waiting_imports,
@@ -29,6 +30,7 @@ __all__ = [
     "NewImport",
     "StatedConsent",
     "cancel_import",
+    "columns_of",
     "count_imports",
     "has_waiting_imports",
     "import_page",

@@ -288,8 +288,9 @@ def _taking(holder: str, now: datetime, lease: timedelta) -> list[Document]:
     return [{"$set": sets}]
 
 
-def _reader(document: Document) -> Reader:
-    columns = [
+def columns_of(document: Document) -> list[Column]:
+    """The columns of a stored import."""
+    return [
         Column(
             each["header"],
             each.get("target"),
@@ -298,8 +299,16 @@ def _reader(document: Document) -> Reader:
         )
         for each in document["columns"]
     ]
+
+
+def _reader(document: Document) -> Reader:
     agreed = [
         Agreed(Channel(each["channel"]), each.get("when"), each.get("only_if"))
         for each in document["consent"]
     ]
-    return Reader(columns, document["delimiter"], agreed, document.get("phone_region"))
+    return Reader(
+        columns_of(document),
+        document["delimiter"],
+        agreed,
+        document.get("phone_region"),
+    )

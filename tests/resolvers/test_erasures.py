@@ -1,0 +1,377 @@
+"""Erasing people: all of it, whatever stops it and whoever writes meanwhile."""
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from audience.consent import Channel, Evidence, Status
+from audience.errors import InvalidInput, NotFound
+from audience.identity import Identity, identity
+from audience.profiles import profile_change
+from audience.push import Platform, device
+from audience.rows.sheets import unguarded
+from resolvers.consent import set_consent
+from resolvers.db import Database, Document, find
+from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
+from resolvers.events import track_events
+from resolvers.imports import NewImport, run_waiting_imports, start_import
+from resolvers.merges import merge_profiles
+from resolvers.outbox import put_message
+from resolvers.profiles import upsert_profile
+from resolvers.push_tokens import register_push_token
+from resolvers.summaries import recover_batches
+from tests.resolvers.histories import (
+    NOW,
+    event,
+    killed_after,
+    overtaken_after,
+    unique_ids,
+)
+
+pytestmark = pytest.mark.anyio
+
+ADA, BOB = "ada@example.org", "bob@example.org"
+PHONE = "+14155550132"
+LATER = NOW + QUIET_AFTER
+
+
+async def person(db: Database, **given: str) -> Document:
+    return (await upsert_profile(db, profile_change(given), NOW)).profile
+
+
+async def full_person(db: Database) -> tuple[Document, ObjectId]:
+    """Ada, of whom much is kept, and the id of the profile merged into hers."""
+    old = await person(db, externalId="A-1", anonymousId="laptop")
+    ada = await person(db, email=ADA, phoneNumber=PHONE, firstName="Ada")
+    for each, numbers in ((old, range(3)), (ada, range(3, 6))):
+        who = Identity(id=str(each["_id"]))
+        await track_events(db, [event(who, n) for n in numbers], NOW)
+    await merge_profiles(db, old["_id"], ada["_id"], NOW)
+    await set_consent(
+        db,
+        ada["_id"],
+        Channel.EMAIL,
+        Status.SUBSCRIBED,
+        now=NOW,
+        source="Fair",
+        evidence=Evidence("192.0.2.7", "Browser", "News?"),
+    )
+    await register_push_token(
+        db, identity(email=ADA), device("t-1", Platform.IOS), now=NOW
+    )
+    await put_message(db, "confirmation", ADA, {"token": "x"}, NOW)
+    await put_message(db, "confirmation", BOB, {"token": "y"}, NOW)
+    return ada, old["_id"]
+
+
+async def everything(db: Database) -> str:
+    """All that the database keeps, as text."""
+    found: list[Any] = []
+    for name in await db.client.get_database(db.name).list_collection_names():
+        if name not in ("erasures", "system.views"):
+            found += await find(db.client.get_database(db.name)[name], {})
+    return repr(found)
+
+
+async def test_nothing_is_left_of_the_person_and_all_of_the_others(
+    db: Database,
+) -> None:
+    ada, former = await full_person(db)
+    bob = await person(db, email=BOB)
+    who = Identity(id=str(bob["_id"]))
+    await track_events(db, [event(who, 9)], NOW)
+    await set_consent(db, bob["_id"], Channel.EMAIL, Status.SUBSCRIBED, now=NOW)
+
+    erased = await erase_profile(db, former, NOW, method="API")
+
+    assert erased == ada["_id"]
+    kept = await everything(db)
+    for trace in (ADA, PHONE, "Ada", "A-1", "laptop", "t-1", "192.0.2.7", "Browser"):
+        assert trace not in kept
+    assert str(ada["_id"]) not in kept
+    assert str(former) not in kept
+    assert [row["email"] for row in await find(db.profiles, {})] == [BOB]
+    assert await unique_ids(db) == ["e9"]
+    assert [row["to"] for row in await find(db.outbox, {})] == [BOB]
+
+
+async def test_the_consent_trail_tells_what_was_agreed_and_not_by_whom(
+    db: Database,
+) -> None:
+    ada, _ = await full_person(db)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    lines = await find(db.consent_changes, {}, sort={"channel": 1})
+    (pseudonym,) = {line["profile_id"] for line in lines}
+    assert pseudonym != ada["_id"]
+    assert [
+        {name: line[name] for name in line if name not in ("_id", "profile_id")}
+        for line in lines
+    ] == [
+        {
+            "channel": "EMAIL",
+            "from": "NEVER_SUBSCRIBED",
+            "to": "SUBSCRIBED",
+            "at": NOW,
+            "recorded_at": NOW,
+            "method": "API",
+            "source": "Fair",
+            "consent_text": "News?",
+        },
+        {
+            "channel": "PUSH",
+            "from": "NEVER_SUBSCRIBED",
+            "to": "SUBSCRIBED",
+            "at": NOW,
+            "recorded_at": NOW,
+            "method": "DEVICE",
+            "source": "Push token",
+        },
+    ]
+
+
+async def test_of_the_erasure_only_its_time_stays(db: Database) -> None:
+    ada, _ = await full_person(db)
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    early = await finish_erasures(db, LATER - timedelta(seconds=1))
+    late = await finish_erasures(db, LATER)
+
+    assert (early, late) == (0, 1)
+    (entry,) = await find(db.erasures, {}, {"_id": 0})
+    assert entry == {
+        "at": NOW,
+        "method": "API",
+        "swept_at": LATER,
+        "finished_at": LATER,
+    }
+
+
+async def test_an_erasure_that_stops_anywhere_is_brought_to_its_end(
+    db: Database,
+) -> None:
+    steps, ended, begun = 0, False, 0
+    while not ended:
+        for name in ("profiles", "events", "consent_changes", "outbox", "erasures"):
+            await getattr(db, name).delete_many({})
+        ada, former = await full_person(db)
+
+        erasing = erase_profile(db, ada["_id"], NOW, method="API")
+        ended = await killed_after(steps, erasing)
+        if await db.profiles.find_one({"_id": ada["_id"]}) is None:
+            begun += 1
+            await finish_erasures(db, NOW)
+        else:
+            # Nothing has happened yet: then nothing of it may have.
+            assert len(await unique_ids(db)) == 6
+            assert await find(db.erasures, {}) == []
+            await erase_profile(db, ada["_id"], NOW, method="API")
+
+        kept = await everything(db)
+        assert ADA not in kept
+        assert str(ada["_id"]) not in kept
+        assert str(former) not in kept
+        assert await unique_ids(db) == []
+        steps += 1
+
+    assert begun > 5
+
+
+async def test_finishing_that_stops_anywhere_is_done_again(db: Database) -> None:
+    steps, ended = 0, False
+    while not ended:
+        await db.erasures.delete_many({})
+        ada, _ = await full_person(db)
+        await erase_profile(db, ada["_id"], NOW, method="API")
+
+        ended = await killed_after(steps, finish_erasures(db, LATER))
+        await finish_erasures(db, LATER)
+
+        (entry,) = await find(db.erasures, {}, {"_id": 0})
+        assert sorted(entry) == ["at", "finished_at", "method", "swept_at"]
+        steps += 1
+
+    assert steps > 5
+
+
+async def test_events_under_way_leave_nothing_behind(db: Database) -> None:
+    steps, ended = 0, False
+    while not ended:
+        await db.profiles.delete_many({})
+        await db.events.delete_many({})
+        ada = await person(db, email=ADA)
+        who = Identity(id=str(ada["_id"]))
+
+        tracking = track_events(db, [event(who, n) for n in range(3)], NOW)
+        erasing = erase_profile(db, ada["_id"], NOW, method="API")
+        ended = await overtaken_after(steps, tracking, erasing)
+        if not ended:
+            await recover_batches(db, NOW + timedelta(seconds=1), timedelta(0))
+
+            assert await find(db.profiles, {}) == []
+            assert await unique_ids(db) == []
+        steps += 1
+
+    assert steps > 5
+
+
+async def test_events_that_come_late_find_nobody_or_somebody_new(db: Database) -> None:
+    ada, former = await full_person(db)
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    by_id, by_former, by_email = await track_events(
+        db,
+        [
+            event(Identity(id=str(ada["_id"])), 1),
+            event(Identity(id=str(former)), 2),
+            event(Identity(email=ADA), 3),
+        ],
+        NOW,
+    )
+
+    assert isinstance(by_id.error, NotFound)
+    assert isinstance(by_former.error, NotFound)
+    (new,) = await find(db.profiles, {})
+    assert new["_id"] not in (ada["_id"], former)
+    assert by_email.event is not None
+    assert by_email.event["profile_id"] == new["_id"]
+    fields = {name: new.get(name) for name in ("email", "consent", "lists", "phone")}
+    assert fields == {"email": ADA, "consent": {}, "lists": [], "phone": None}
+    assert [metric["n"] for metric in new["summary"].values()] == [1]
+    # And what makes the erasure final leaves the new person alone.
+    await finish_erasures(db, LATER)
+    assert len(await find(db.profiles, {})) == 1
+    assert await unique_ids(db) == ["e3"]
+
+
+async def test_a_merge_under_way_is_erased_with_the_rest(db: Database) -> None:
+    steps, ended = 0, False
+    while not ended:
+        for name in ("profiles", "events", "consent_changes", "event_batches"):
+            await getattr(db, name).delete_many({})
+        source = await person(db, email=BOB)
+        ada = await person(db, email=ADA)
+        await set_consent(db, source["_id"], Channel.EMAIL, Status.SUBSCRIBED, now=NOW)
+        for each, number in ((source, 1), (ada, 2)):
+            who = Identity(id=str(each["_id"]))
+            await track_events(db, [event(who, number)], NOW)
+
+        merging = merge_profiles(db, source["_id"], ada["_id"], NOW)
+        ended = await killed_after(steps, merging)
+        united = await db.profiles.find_one({"_id": source["_id"]}) is None
+        await erase_profile(db, ada["_id"], NOW, method="API")
+        await recover_batches(db, NOW + timedelta(seconds=1), timedelta(0))
+        await finish_erasures(db, LATER)
+
+        ids = {row["_id"] for row in await find(db.profiles, {})}
+        assert ids == (set() if united else {source["_id"]})
+        assert {row["profile_id"] for row in await find(db.events, {})} <= ids
+        trail = {row["profile_id"] for row in await find(db.consent_changes, {})}
+        assert trail.isdisjoint({ada["_id"]} | ({source["_id"]} - ids))
+        steps += 1
+
+    assert steps > 5
+
+
+FILE = (
+    "E-mail,Phone,Note\r\n"
+    "ada@example.org,,first\r\n"
+    'ADA@Example.org,,"two\r\nlines"\r\n'
+    ",(415) 555-0132,by phone\r\n"
+    "bob@example.org,,about ada@example.org\r\n"
+    "ada@example.org,not a number,rejected\r\n"
+)
+
+
+async def test_rows_that_wait_to_be_imported_and_rejected_values_go_too(
+    db: Database,
+) -> None:
+    wanted = NewImport("people.csv", phone_region="US")
+    await start_import(db, lambda: io.BytesIO(FILE.encode()), wanted, now=NOW)
+    ada = await person(db, email=ADA, phoneNumber=PHONE)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+    await run_waiting_imports(db, "worker", clock=lambda: LATER)
+
+    assert [row["email"] for row in await find(db.profiles, {})] == [BOB]
+
+
+async def test_rejected_values_of_the_person_go_and_others_stay(db: Database) -> None:
+    ada = await person(db, email=ADA)
+    await person(db, email=BOB, phoneNumber=PHONE)
+    rows = f"E-mail,Phone\n{ADA},{PHONE}\nnobody,1\n".encode()
+    await start_import(db, lambda: io.BytesIO(rows), NewImport("a.csv"), now=NOW)
+    await run_waiting_imports(db, "worker", clock=lambda: LATER)
+    before = await rejected(db)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    after = await rejected(db)
+    assert [row[:3] for row in before] == [
+        ["2", "Phone", PHONE],
+        ["3", "E-mail", "nobody"],
+        ["3", "Phone", "1"],
+    ]
+    assert after == before
+    bob = await db.profiles.find_one({"email": BOB})
+    assert bob is not None
+    await erase_profile(db, bob["_id"], NOW, method="API")
+    assert await rejected(db) == [["2", "Phone", "", before[0][3]], *before[1:]]
+
+
+async def rejected(db: Database) -> list[list[str]]:
+    """The rows that imports have rejected: line, column, value, reason."""
+    blocks = await find(db.import_blocks, {"kind": "REJECTED"})
+    text = "".join(bytes(block["content"]).decode() for block in blocks)
+    return [
+        [unguarded(cell) if cell else cell for cell in row]
+        for row in csv.reader(io.StringIO(text, newline=""))
+    ]
+
+
+async def test_a_segment_counts_and_logs_that_somebody_is_gone(db: Database) -> None:
+    ada = await person(db, email=ADA)
+    segment = ObjectId()
+    row = {"segment_id": segment, "profile_id": ada["_id"], "entered_at": NOW}
+    await db.segment_members.insert_one(dict(row))
+    line = {"kind": "ENTERED", "cause": "CHANGE", "version": 1, "at": NOW}
+    await db.segment_changes.insert_one(
+        line | {"segment_id": segment, "profile_id": ada["_id"]}
+    )
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    waiting = await finish_erasures(db, LATER)
+    (entry,) = await find(db.erasures, {})
+    await db.segment_members.delete_many({})  # as its keeper does
+    await db.segment_changes.insert_one(
+        line | {"kind": "LEFT", "segment_id": segment, "profile_id": ada["_id"]}
+    )
+    done = await finish_erasures(db, LATER)
+
+    assert (waiting, done) == (0, 1)
+    # The person's identifiers do not wait for it.
+    assert "who" not in entry
+    lines = await find(db.segment_changes, {})
+    (pseudonym,) = {each["profile_id"] for each in lines}
+    assert pseudonym != ada["_id"]
+    assert str(ada["_id"]) not in await everything(db)
+
+
+async def test_who_is_not_there_or_has_another_address_is_not_erased(
+    db: Database,
+) -> None:
+    ada = await person(db, email=ADA)
+
+    with pytest.raises(NotFound):
+        await erase_profile(db, ObjectId(), NOW, method="API")
+    with pytest.raises(InvalidInput) as caught:
+        await erase_profile(db, ada["_id"], NOW, method="API", email=BOB)
+
+    assert caught.value.problems[0].path == ("token",)
+    assert await find(db.erasures, {}) == []
+    assert len(await find(db.profiles, {})) == 1
