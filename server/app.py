@@ -29,6 +29,7 @@ from resolvers.secrets import signing_secret
 from resolvers.summaries import recover_batches
 from server.auth import Keys, Limits
 from server.downloads import ROUTES
+from server.erasing import ask_for_erasure, show_erasure, take_erasure
 from server.forms import form_for_script, script, show_form, take_answer, take_view
 from server.graphiql import ASSETS
 from server.graphql import Endpoint
@@ -170,6 +171,9 @@ def _people() -> list[BaseRoute]:
         Route("/preferences/link", send_link, methods=post),
         Route("/preferences/history.json", export_history),
         Route("/preferences/history.csv", export_history),
+        Route("/preferences/erasure", ask_for_erasure, methods=post),
+        Route("/erase", show_erasure),
+        Route("/erase", take_erasure, methods=post),
     ]
 
 

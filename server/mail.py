@@ -12,7 +12,12 @@ import structlog
 from gql.context import Deliver
 from resolvers.db import Database, Document
 from resolvers.outbox import may_send, put_message
-from server.messages import CONFIRMATION, PREFERENCES, preferences_link
+from server.messages import (
+    CONFIRMATION,
+    PREFERENCES,
+    erasure_link,
+    preferences_link,
+)
 
 # How often one address is written to, whoever asks for it.
 PER_LIST_AND_HOUR = 3
@@ -45,7 +50,8 @@ def deliver_by_mail(
             await to_console(message)
             return
         now = datetime.now(UTC)
-        about = message.get("list", PREFERENCES)
+        kind = _kind(message)
+        about = message["list"] if kind == CONFIRMATION else kind
         limits = (
             (_hashed(secret, f"{to}\n{about}"), PER_LIST_AND_HOUR, timedelta(hours=1)),
             (_hashed(secret, to), PER_DAY, timedelta(days=1)),
@@ -54,7 +60,6 @@ def deliver_by_mail(
             if not await may_send(db, key, amount, window, now):
                 _log.info("message left out: too many to this address")
                 return
-        kind = CONFIRMATION if "list" in message else PREFERENCES
         content = {name: each for name, each in message.items() if name != "to"}
         await put_message(db, kind, to, content, now)
         wake()
@@ -69,11 +74,21 @@ def confirmation_link(address: str, token: str) -> str:
 
 def written(message: Document, address: str) -> str:
     """A message as it stands on the console."""
-    if "list" not in message:
-        link = preferences_link(address, message["token"])
-        return f"To {message['to']}, your preferences: {link}\n"
-    link = confirmation_link(address, message["token"])
-    return f"To {message['to']}, please confirm your sign-up: {link}\n"
+    to, token = message["to"], message["token"]
+    kind = _kind(message)
+    if kind == ERASURE:
+        return f"To {to}, erase your data: {erasure_link(address, token)}\n"
+    if kind == PREFERENCES:
+        return f"To {to}, your preferences: {preferences_link(address, token)}\n"
+    link = confirmation_link(address, token)
+    return f"To {to}, please confirm your sign-up: {link}\n"
+
+
+def _kind(message: Document) -> str:
+    """What it is about. One without a kind is a confirmation if it names a list."""
+    usual = CONFIRMATION if "list" in message else PREFERENCES
+    kind: str = message.get("kind", usual)
+    return kind
 
 
 def _hashed(secret: str, text: str) -> str:

@@ -18,6 +18,7 @@ from server.html import TEMPLATES
 
 CONFIRMATION = "confirmation"
 PREFERENCES = "preferences"
+ERASURE = "erasure"
 
 
 # Long addresses in headers stay whole: mail programs take them as they stand.
@@ -63,6 +64,11 @@ def preferences_link(address: str, token: str) -> str:
     return f"{address}/preferences?token={token}"
 
 
+def erasure_link(address: str, token: str) -> str:
+    """Where a person has themselves erased, by one press of a button."""
+    return f"{address}/erase?token={token}"
+
+
 def _confirmation(
     to: str, content: Document, sender: Sender, now: datetime
 ) -> EmailMessage:
@@ -92,9 +98,16 @@ def _preferences(
     return _written("preferences", to, subject, sender, now, link=link)
 
 
+def _erasure(to: str, content: Document, sender: Sender, now: datetime) -> EmailMessage:
+    link = erasure_link(sender.address, content["token"])
+    subject = "Confirm that your data is to be erased"
+    return _written("erasure", to, subject, sender, now, link=link)
+
+
 _KINDS: dict[str, Callable[[str, Document, Sender, datetime], EmailMessage]] = {
     CONFIRMATION: _confirmation,
     PREFERENCES: _preferences,
+    ERASURE: _erasure,
 }
 
 

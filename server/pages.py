@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audience.consent import evidence
+from audience.consent import Status, evidence
 from audience.errors import AudienceError
 from audience.tokens import read_confirmation
 from resolvers.signups import confirm
@@ -67,6 +67,13 @@ async def take_confirmation(request: Request) -> Response:
         )
     except AudienceError as error:
         return _useless(error)
+    if confirmed.status is not Status.SUBSCRIBED:
+        return page(
+            "page.html",
+            title="You are not subscribed",
+            text="This sign-up was withdrawn, or you have unsubscribed since. To hear "
+            "from us again, sign up anew.",
+        )
     again = " It was confirmed before." if confirmed.is_repeated else ""
     return page(
         "page.html",

@@ -58,7 +58,7 @@ MAX_FIELD = 2_048
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def _guarded(answer: Answer) -> Answer:
+def guarded(answer: Answer) -> Answer:
     """Counts the request; what the person can mend becomes a page."""
 
     @wraps(answer)
@@ -80,13 +80,13 @@ def _guarded(answer: Answer) -> Answer:
                 400,
                 title="This does not work",
                 text=str(error),
-                link_action=_at(request, "/preferences/link"),
+                link_action=path_of(request, "/preferences/link"),
             )
 
     return run
 
 
-@_guarded
+@guarded
 async def show_unsubscribe(request: Request) -> Response:
     """Asks the person to press the button."""
     running = running_of(request)
@@ -100,11 +100,11 @@ async def show_unsubscribe(request: Request) -> Response:
     )
 
 
-@_guarded
+@guarded
 async def take_unsubscribe(request: Request) -> Response:
     """The button, or a mail program's single request, which says so in its body."""
     running = running_of(request)
-    given = await _form(request)
+    given = await form_of(request)
     token = str(given.get("token") or request.query_params.get("token", ""))
     claim = read_leave(running.tokens, token)
     is_one_click = given.get("List-Unsubscribe") == "One-Click"
@@ -115,11 +115,11 @@ async def take_unsubscribe(request: Request) -> Response:
         "unsubscribe.html",
         title="Done",
         text=f"We have stopped {what}.",
-        link_action=_at(request, "/preferences/link") if not is_one_click else None,
+        link_action=path_of(request, "/preferences/link") if not is_one_click else None,
     )
 
 
-@_guarded
+@guarded
 async def show_preferences(request: Request) -> Response:
     """What someone gets; without a token, a way to ask for the link."""
     token = request.query_params.get("token", "")
@@ -128,16 +128,16 @@ async def show_preferences(request: Request) -> Response:
             "preferences_link.html",
             title="Your preferences",
             text=None,
-            link_action=_at(request, "/preferences/link"),
+            link_action=path_of(request, "/preferences/link"),
         )
     return await _preferences_page(running_of(request), token)
 
 
-@_guarded
+@guarded
 async def take_preferences(request: Request) -> Response:
     """Leaves one list, one channel, or every channel."""
     running = running_of(request)
-    given = await _form(request)
+    given = await form_of(request)
     token = str(given.get("token", ""))
     profile_id = read_preference_token(running.tokens, token, datetime.now(UTC))
     list_id, channel = given.get("list"), given.get("channel")
@@ -156,12 +156,12 @@ async def take_preferences(request: Request) -> Response:
     return await _preferences_page(running, token, "Your change is saved.")
 
 
-@_guarded
+@guarded
 async def send_link(request: Request) -> Response:
     """Sends the link to the address, if anyone has it; the page does not tell."""
     running = running_of(request)
     running.sign_ups.count(None, client_address(request))
-    email = normalise_email(str((await _form(request)).get("email", "")))
+    email = normalise_email(str((await form_of(request)).get("email", "")))
     profile_id = await holder_of(running.db, email)
     if profile_id is not None:
         token = preference_token(running.tokens, profile_id, datetime.now(UTC))
@@ -173,7 +173,7 @@ async def send_link(request: Request) -> Response:
     )
 
 
-@_guarded
+@guarded
 async def export_history(request: Request) -> Response:
     """Everything that was recorded of someone's consent, as JSON or CSV."""
     running = running_of(request)
@@ -204,6 +204,7 @@ async def _preferences_page(
         "preferences.html",
         title="What you get from us",
         who=found.email or found.phone_number or "you",
+        email=found.email,
         token=token,
         done=done,
         lists=found.lists,
@@ -243,7 +244,7 @@ async def _what(running: Running, claim: LeaveClaim) -> str:
     return f"all messages by {names}"
 
 
-def _at(request: Request, path: str) -> str:
+def path_of(request: Request, path: str) -> str:
     """The path as people reach it, below whatever `base_url` adds."""
     return urlsplit(running_of(request).settings.address).path + path
 
@@ -272,5 +273,6 @@ def _as_csv(rows: list[Document]) -> str:
     return "".join(lines)
 
 
-async def _form(request: Request) -> FormData:
+async def form_of(request: Request) -> FormData:
+    """What a page has sent: a few short fields."""
     return await request.form(max_files=0, max_fields=5, max_part_size=MAX_FIELD)

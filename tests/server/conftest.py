@@ -7,23 +7,27 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from aiosmtpd.controller import Controller
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from resolvers.db import Database
 from server.app import create_app
 from server.settings import Settings
+from tests.server.shops import ADMIN_KEY, FLAGS, Inbox, Shop, pages_of
 from tests.server.tiny import schema
 
-ADMIN_KEY = "an-admin-key-for-the-tests"
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 
@@ -184,3 +188,60 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     assert found, "Chromium is missing: run `apt-get install chromium`."
     return found
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    inbox, port = Inbox(), free_port()
+    mail = Controller(inbox, hostname="127.0.0.1", port=port)
+    mail.start()
+    settings = {
+        "AUDIENCE_ADMIN_KEY": ADMIN_KEY,
+        "AUDIENCE_SMTP_HOST": "127.0.0.1",
+        "AUDIENCE_SMTP_PORT": str(port),
+        "AUDIENCE_SMTP_SECURITY": "none",
+    }
+    try:
+        with _served(tmp_path_factory.mktemp("shop"), (), settings) as server:
+            found = Shop(server, inbox)
+            site = ThreadingHTTPServer(("127.0.0.1", 0), pages_of(found))
+            found.address = f"http://127.0.0.1:{site.server_address[1]}"
+            thread = threading.Thread(target=site.serve_forever, daemon=True)
+            thread.start()
+            yield found
+            site.shutdown()
+            site.server_close()
+    finally:
+        mail.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=list(FLAGS)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script fails and no policy is broken."""
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            wrong.append(message.text)
+            if "Content Security Policy" in message.text
+            else None
+        ),
+    )
+    yield page
+    context.close()
+    assert wrong == []

@@ -1,48 +1,18 @@
 """The script on a page of another site, in a real browser: seen, filled in, sent,
 confirmed by mail; by keyboard, under a strict policy, and when the network fails."""
 
-import email
 import gzip
-import json
 import re
-import threading
-import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from server.forms import SCRIPT
-from tests.server.conftest import RunningServer, _served, chromium, free_port
+from tests.server.shops import EMAIL, Shop
 
-ADMIN_KEY = "an-admin-key-for-the-tests"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 ADA = "ada@example.org"
-EMAIL = {"kind": "EMAIL", "label": "E-mail", "target": "email", "isRequired": True}
-NAME = {"kind": "TEXT", "label": "First name", "target": "firstName"}
 CARD = "[data-audience-form] .card"
-CREATE = """
-mutation ($input: CreateFormInput!) {
-  createForm(input: $input) {
-    form { id name url embedCode } userErrors { message path }
-  }
-}
-"""
 TRAIL = """
 query ($email: String!) {
   profile(by: {email: $email}) {
@@ -54,157 +24,6 @@ query ($email: String!) {
   }
 }
 """
-
-
-@dataclass(slots=True)
-class Inbox:
-    """Keeps what the server mails."""
-
-    texts: list[str] = field(default_factory=list)
-
-    async def handle_DATA(
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
-        assert isinstance(envelope.content, bytes)
-        message = email.message_from_bytes(envelope.content, policy=default)
-        text = message.get_body(("plain",))
-        self.texts.append(f"To {message['To']}\n{text and text.get_content()}")
-        return "250 OK"
-
-
-@dataclass(slots=True)
-class Shop:
-    """A site at another origin, which allows no more than the script needs."""
-
-    server: RunningServer
-    inbox: Inbox
-    address: str = ""
-    pages: dict[str, str] = field(default_factory=dict)
-    made: int = 0
-
-    def form(self, kind: str, **more: Any) -> dict[str, str]:
-        """A live form, shown on the page `/<its id>`."""
-        self.made += 1
-        name = f"{kind} {self.made}"
-        made = self.ask(
-            "mutation ($name: String!) { createList(input: {name: $name}) "
-            "{ list { id } } }",
-            name=name,
-        )
-        given = {
-            "name": name,
-            "listId": made["createList"]["list"]["id"],
-            "kind": kind,
-            "status": "LIVE",
-            "headline": "10% off",
-            "fields": [NAME, EMAIL],
-            "consents": [{"channel": "EMAIL", "text": "News by e-mail."}],
-            **more,
-        }
-        made = self.ask(CREATE, input=given)["createForm"]
-        assert made["userErrors"] == []
-        form: dict[str, str] = made["form"]
-        self.pages[f"/{form['id']}"] = form["embedCode"]
-        return form
-
-    def ask(self, operation: str, **variables: Any) -> Any:
-        """The data of an operation."""
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.server.address}/graphql",
-            json.dumps({"query": operation, "variables": variables}).encode(),
-            {
-                "Content-Type": "application/json",
-                "Authorization": f"Bearer {ADMIN_KEY}",
-            },
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            told = json.load(answer)
-        assert "errors" not in told
-        return told["data"]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    inbox, port = Inbox(), free_port()
-    mail = Controller(inbox, hostname="127.0.0.1", port=port)
-    mail.start()
-    settings = {
-        "AUDIENCE_ADMIN_KEY": ADMIN_KEY,
-        "AUDIENCE_SMTP_HOST": "127.0.0.1",
-        "AUDIENCE_SMTP_PORT": str(port),
-        "AUDIENCE_SMTP_SECURITY": "none",
-    }
-    try:
-        with _served(tmp_path_factory.mktemp("shop"), (), settings) as server:
-            found = Shop(server, inbox)
-            site = ThreadingHTTPServer(("127.0.0.1", 0), _pages_of(found))
-            found.address = f"http://127.0.0.1:{site.server_address[1]}"
-            thread = threading.Thread(target=site.serve_forever, daemon=True)
-            thread.start()
-            yield found
-            site.shutdown()
-            site.server_close()
-    finally:
-        mail.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=list(FLAGS)
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script fails and no policy is broken."""
-    context = browser.new_context(viewport={"width": 1000, "height": 700})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            wrong.append(message.text)
-            if "Content Security Policy" in message.text
-            else None
-        ),
-    )
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def _pages_of(shop: Shop) -> type[BaseHTTPRequestHandler]:
-    class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            code = shop.pages.get(self.path.partition("?")[0])
-            self.send_response(404 if code is None else 200)
-            self.send_header("Content-Type", "text/html")
-            theirs = shop.server.address
-            self.send_header(
-                "Content-Security-Policy",
-                f"default-src 'none'; script-src {theirs}; connect-src {theirs}; "
-                "img-src data:; "
-                "require-trusted-types-for 'script'; base-uri 'none'",
-            )
-            self.end_headers()
-            self.wfile.write(
-                "<!doctype html><html lang=en><meta charset=utf-8><title>Shop</title>"
-                '<link rel=icon href="data:,"><meta name=color-scheme '
-                'content="light dark"><h1>Shop</h1><p><a href="#">A link</a></p>'
-                f"{code or ''}<pre>{chr(10) * 200}</pre>".encode()
-            )
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    return Site
 
 
 def focused(page: Page) -> str:
@@ -247,7 +66,7 @@ def test_from_a_popup_to_a_confirmed_subscriber(shop: Shop, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Please confirm by the link")
 
-    link = wait_for_mail(shop, ADA)
+    link = shop.mailed(ADA, "confirm")
     page.goto(link)
     page.get_by_role("button", name="Yes, subscribe me").click()
     expect(page.get_by_role("heading")).to_have_text("You are subscribed")
@@ -319,7 +138,7 @@ def test_what_was_typed_outlives_the_network(shop: Shop, page: Page) -> None:
     page.context.set_offline(False)
     expect(page.get_by_role("status")).to_contain_text("Please confirm")
 
-    wait_for_mail(shop, "grace@example.org")
+    shop.mailed("grace@example.org", "confirm")
 
 
 def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
@@ -428,15 +247,3 @@ def test_it_looks_like_the_page_around_it(
 
     dark = "rgb(27, 30, 36)"
     assert (background == dark, room) == (scheme == "dark", 320)
-
-
-def wait_for_mail(shop: Shop, to: str) -> str:
-    """The link of the confirmation that `to` gets."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for text in shop.inbox.texts:
-            link = re.search(r"http://\S+/confirm\?token=\S+", text)
-            if text.startswith(f"To {to}\n") and link:
-                return link[0]
-        time.sleep(0.05)
-    raise AssertionError(f"No mail to {to}: {shop.inbox.texts}")

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from audience.consent import MAX_USER_AGENT, Channel
-from audience.signups import sign_up
+from audience.signups import leaving, sign_up
 from audience.tokens import Tokens
 from resolvers.consent import state_of
 from resolvers.db import Database, Document
 from resolvers.lists import create_list
-from resolvers.signups import subscribe
+from resolvers.signups import subscribe, unsubscribe
 from server.mail import written
 from server.settings import Settings
 
@@ -75,6 +75,21 @@ async def test_pressing_the_button_confirms(
     assert change is not None
     kept = ("A browser " * 1_000)[:MAX_USER_AGENT]
     assert (change["ip"], change["user_agent"]) == ("127.0.0.1", kept)
+
+
+async def test_who_has_left_since_is_not_told_otherwise(
+    client: httpx.AsyncClient, db: Database, settings: Settings
+) -> None:
+    now = datetime.now(UTC)
+    token = await waiting_token(db, settings, now)
+    assert settings.secret is not None
+    tokens = Tokens(settings.secret.get_secret_value())
+    await unsubscribe(db, leaving(email=ADDRESS), now=now, tokens=tokens)
+
+    answer = await client.post("/confirm", data={"token": token})
+
+    assert "You are not subscribed" in answer.text
+    assert await status(db) == "UNSUBSCRIBED"
 
 
 async def test_a_forged_or_old_link_is_refused_politely(
