@@ -14,6 +14,7 @@ from resolvers.db import Database, Document
 from resolvers.outbox import may_send, put_message
 from server.messages import (
     CONFIRMATION,
+    ERASURE,
     PREFERENCES,
     erasure_link,
     preferences_link,

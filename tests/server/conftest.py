@@ -25,7 +25,8 @@ from starlette.applications import Starlette
 from resolvers.db import Database
 from server.app import create_app
 from server.settings import Settings
-from tests.server.shops import ADMIN_KEY, FLAGS, Inbox, Shop, pages_of
+from tests.server.shops import ADMIN_KEY as ADMIN_KEY
+from tests.server.shops import FLAGS, Inbox, Shop, pages_of
 from tests.server.tiny import schema
 
 ROOT = Path(__file__).parents[2]
