@@ -80,6 +80,10 @@ _ITEMS = {
     "notContainsAll": "does not contain all of",
     "containsText": "has an item with",
     "notContainsText": "has no item with",
+    "containsPrefix": "has an item that starts with",
+    "notContainsPrefix": "has no item that starts with",
+    "containsSuffix": "has an item that ends with",
+    "notContainsSuffix": "has no item that ends with",
 }
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
@@ -163,10 +167,16 @@ def _consent(condition: ConsentCondition) -> str:
         parts.append(f"is {' or '.join(condition.statuses)}")
     if condition.methods:
         parts.append(f"by {' or '.join(condition.methods)}")
+    if condition.sources:
+        parts.append(f"from {' or '.join(map(_quoted, condition.sources))}")
+    if condition.is_double_opt_in is not None:
+        parts.append(f"{'' if condition.is_double_opt_in else 'not '}confirmed")
     if condition.changed is not None:
         parts.append(f"changed {_timeframe(condition.changed)}")
     if condition.suppressions:
         parts.append(f"suppressed for {' or '.join(condition.suppressions)}")
+    if condition.suppressed is not None:
+        parts.append(f"suppressed {_timeframe(condition.suppressed)}")
     return f"{condition.channel}: {', '.join(parts)}"
 
 
@@ -206,21 +216,19 @@ def _comparison(comparison: Comparison) -> str:
             return f"{_TEXTS[operator]} {_list(values)}"
         case ItemsComparison(operator=name, values=items):
             return f"{_ITEMS[name]} {_list(items)}"
-        case InTheNext(span=span):
-            return f"is in the next {_span(span)}"
-        case Anniversary():
-            return _anniversary(comparison)
+        case Anniversary(month=None):
+            return f"has its anniversary {_anniversary(comparison)}"
         case timeframe:
             return f"is {_timeframe(timeframe)}"
 
 
 def _anniversary(anniversary: Anniversary) -> str:
     if anniversary.month is not None:
-        return f"is in {_MONTHS[anniversary.month - 1]}, in any year"
+        return f"in {_MONTHS[anniversary.month - 1]}, in any year"
     if anniversary.span is None:
-        return "has its anniversary today"
+        return "today" if anniversary.kind == "today" else "this month"
     when = "next" if anniversary.kind == "inTheNext" else "last"
-    return f"has its anniversary in the {when} {_span(anniversary.span)}"
+    return f"in the {when} {_span(anniversary.span)}"
 
 
 def _timeframe(timeframe: Timeframe) -> str:
@@ -231,6 +239,12 @@ def _timeframe(timeframe: Timeframe) -> str:
             return f"more than {_span(span)} ago"
         case InTheLastBetween(nearest=nearest, farthest=farthest):
             return f"between {_span(nearest)} and {_span(farthest)} ago"
+        case InTheNext(span=span):
+            return f"in the next {_span(span)}"
+        case Anniversary(month=None):
+            return f"with its anniversary {_anniversary(timeframe)}"
+        case Anniversary():
+            return _anniversary(timeframe)
         case Before(at=at):
             return f"before {at:%Y-%m-%d %H:%M} UTC"
         case After(at=at):

@@ -154,9 +154,16 @@ def consent_holds(said: Json, profile: Json, world: World) -> bool:
         changed = state.get("updated_at")
         if changed is None or not in_timeframe(changed, said["changed"], world):
             return False
-    if said.get("method"):
-        methods = {method.lower() for method in said["method"]}
-        if state.get("method", "").lower() not in methods:
+    for name in ("method", "source"):
+        if said.get(name):
+            known = state.get(name)
+            if known is None or not any(same_text(known, it) for it in said[name]):
+                return False
+    if said.get("isDoubleOptIn") not in (None, state.get("double_opt_in", False)):
+        return False
+    if said.get("suppressed"):
+        began = state.get("suppression", {}).get("at")
+        if began is None or not in_timeframe(began, said["suppressed"], world):
             return False
     return not said.get("suppression") or reason in said["suppression"]
 
@@ -314,6 +321,10 @@ def items_hold(said: Json, items: list[Any]) -> bool:
                 isinstance(item, str) and text_holds({"contains": wanted}, item)
                 for item in items
             )
+        case "containsPrefix" | "containsSuffix":
+            plain = "startsWith" if operator == "containsPrefix" else "endsWith"
+            texts = [item for item in items if isinstance(item, str)]
+            return any(text_holds({plain: wanted}, text) for text in texts)
         case "count":
             return number_holds(wanted, len(items))
     raise AssertionError(operator)
@@ -359,15 +370,16 @@ def date_holds(said: Json, value: Any, world: World) -> bool:
     moment = moment_of(value, world.zone)
     if moment is None:
         return False
-    ((kind, wanted),) = said.items()
-    if kind == "during":
-        return in_timeframe(moment, wanted, world)
-    if kind == "inTheNext":
-        return world.now <= moment <= away(world.now, wanted, 1, world.zone)
+    return in_timeframe(moment, said.get("during", said), world)
+
+
+def on_anniversary(moment: datetime, said: Json, world: World) -> bool:
     local = moment.astimezone(world.zone).date()
     today = world.now.astimezone(world.zone).date()
-    ((kind, wanted),) = wanted.items()
+    ((kind, wanted),) = said.items()
     match kind:
+        case "thisMonth":
+            return local.month == today.month
         case "today":
             return is_kept_on(local, today)
         case "month":
@@ -422,6 +434,10 @@ def in_timeframe(moment: datetime, said: Json, world: World) -> bool:
         case "inTheLastBetween":
             far, near = (away(now, wanted[end], -1, zone) for end in ("to", "from"))
             return far <= moment <= near
+        case "inTheNext":
+            return now <= moment <= away(now, wanted, 1, zone)
+        case "anniversary":
+            return on_anniversary(moment, wanted, world)
         case "before":
             return moment < datetime.fromisoformat(wanted)
         case "after":

@@ -282,7 +282,10 @@ def _consent(random: Random, world: World) -> Json:
         "status": random.sample(("SUBSCRIBED", "UNSUBSCRIBED", "NEVER_SUBSCRIBED"), 2),
         "changed": _timeframe(random, world),
         "method": ["form"],
+        "source": random.choice((["spring FAIR"], ["a", "été"])),
+        "isDoubleOptIn": _coin(random),
         "suppression": ["HARD_BOUNCE"],
+        "suppressed": _timeframe(random, world),
     }
     for name in random.sample(list(options), random.choice((1, 1, 2))):
         said[name] = options[name]
@@ -375,12 +378,15 @@ def _number(random: Random) -> Json:
 def _items(random: Random) -> Json:
     pool = ("gold", "SILVER", "Blue", "x", 5, 7.0, True, 1, False, "", "été", "dark")
     operator = random.choice(
-        ("contains", "containsAny", "containsAll", "containsText", "count")
+        (
+            *("contains", "containsAny", "containsAll", "containsText", "count"),
+            *("containsPrefix", "containsSuffix"),
+        )
     )
     if operator == "count":
         return {"count": _number(random)}
     value: Any = random.choice(pool)
-    if operator == "containsText":
+    if operator.endswith(("Text", "Prefix", "Suffix")):
         value = random.choice(("ol", "SIL", "x", "a.c", "."))
     elif operator != "contains":
         value = random.sample(pool, random.choice((1, 2, 3)))
@@ -390,18 +396,25 @@ def _items(random: Random) -> Json:
 
 
 def _date(random: Random, world: World) -> Json:
-    span = _span(random)
+    return random.choice(
+        (
+            {"during": _timeframe(random, world)},
+            {"inTheNext": _span(random)},
+            {"anniversary": _anniversary(random)},
+        )
+    )
+
+
+def _anniversary(random: Random) -> Json:
     days = {"amount": random.choice((1, 7, 31, 365, 400)), "unit": "DAY"}
     months = {"amount": random.choice((1, 11, 12)), "unit": "MONTH"}
     return random.choice(
         (
-            {"during": _timeframe(random, world)},
-            {"during": _timeframe(random, world)},
-            {"inTheNext": span},
-            {"anniversary": {"today": True}},
-            {"anniversary": {"inTheNext": random.choice((days, months))}},
-            {"anniversary": {"inTheLast": random.choice((days, months))}},
-            {"anniversary": {"month": random.choice((1, 2, 12))}},
+            {"today": True},
+            {"thisMonth": True},
+            {"inTheNext": random.choice((days, months))},
+            {"inTheLast": random.choice((days, months))},
+            {"month": random.choice((1, 2, 12))},
         )
     )
 
@@ -430,6 +443,8 @@ def _timeframe(random: Random, world: World) -> Json:
             {"inTheLast": _span(random)},
             {"notInTheLast": _span(random)},
             {"inTheLastBetween": {"from": _as_span(*near), "to": _as_span(*far)}},
+            {"inTheNext": _span(random)},
+            {"anniversary": _anniversary(random)},
             {"before": one},
             {"after": one},
             {"on": day},
@@ -510,6 +525,10 @@ def _consent_state(random: Random, times: Sequence[datetime]) -> Json:
     state: Json = {"status": random.choice(("SUBSCRIBED", "UNSUBSCRIBED", "PENDING"))}
     if _coin(random):
         state |= {"method": "FORM", "updated_at": random.choice(times)}
+    if _coin(random):
+        state["source"] = random.choice(("Spring Fair", "ÉTÉ", "a.c"))
+    if _coin(random):
+        state["double_opt_in"] = _coin(random)
     if random.random() < 0.3:
         state["suppression"] = {"reason": "HARD_BOUNCE", "at": random.choice(times)}
     return state

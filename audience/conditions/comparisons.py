@@ -162,7 +162,7 @@ def _items(at: At) -> ItemsComparison | ItemCount | None:
         case "count":
             compare = read_number_comparison(one)
             return None if compare is None else ItemCount(compare)
-        case "containsText" | "notContainsText":
+        case _ if operator.endswith(("Text", "Prefix", "Suffix")):
             text = one.text()
             return None if text is None else ItemsComparison(operator, (text,))
         case "contains" | "notContains":

@@ -181,20 +181,28 @@ def _property(at: At) -> PropertyCondition | None:
 
 
 def _consent(at: At) -> ConsentCondition | None:
-    names = ("canReceiveMarketing", "status", "changed", "method", "suppression")
+    names = (
+        *("canReceiveMarketing", "status", "changed", "method", "source"),
+        *("isDoubleOptIn", "suppression", "suppressed"),
+    )
     if not at.object("channel", *names):
         return None
     channel = at.at("channel").choice(Channel)
-    can_receive, status, changed, method, suppression = (at.at(it) for it in names)
+    can_receive, status, changed, method, source, double, suppression, suppressed = (
+        at.at(it) for it in names
+    )
     condition = ConsentCondition(
         channel=channel or "",
         can_receive=can_receive.boolean() if can_receive.given else None,
         statuses=status.choices(Status, "statuses") if status.given else (),
         changed=read_timeframe(changed) if changed.given else None,
-        methods=method.texts(50, what="methods") if method.given else (),
+        methods=method.texts(limits.METHODS, what="methods") if method.given else (),
+        sources=source.texts(limits.METHODS, what="sources") if source.given else (),
+        is_double_opt_in=double.boolean() if double.given else None,
         suppressions=suppression.choices(SuppressionReason, "reasons")
         if suppression.given
         else (),
+        suppressed=read_timeframe(suppressed) if suppressed.given else None,
     )
     if not any(at.at(name).given for name in names):
         at.wrong(f"At least one of {', '.join(names)} is expected.")

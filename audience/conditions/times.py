@@ -52,10 +52,12 @@ def read_timeframe(at: At) -> Timeframe | None:
         "inTheLast",
         "notInTheLast",
         "inTheLastBetween",
+        "inTheNext",
         "before",
         "after",
         "on",
         "between",
+        "anniversary",
     )
     if one is None:
         return None
@@ -66,6 +68,10 @@ def read_timeframe(at: At) -> Timeframe | None:
             return _made(NotInTheLast, read_span(one))
         case "inTheLastBetween":
             return _span_range(one)
+        case "inTheNext":
+            return _made(InTheNext, read_span(one))
+        case "anniversary":
+            return _anniversary(one)
         case "before":
             return _made(Before, one.instant())
         case "after":
@@ -102,6 +108,10 @@ def timeframe_json(timeframe: Timeframe) -> dict[str, Any]:
             return {
                 "inTheLastBetween": {key: span_json(it) for key, it in ends.items()}
             }
+        case InTheNext():
+            return {"inTheNext": span_json(timeframe.span)}
+        case Anniversary():
+            return {"anniversary": _anniversary_json(timeframe)}
         case Before():
             return {"before": instant_json(timeframe.at)}
         case After():
@@ -119,23 +129,20 @@ def timeframe_json(timeframe: Timeframe) -> dict[str, Any]:
 
 
 def date_comparison_json(comparison: DateComparison) -> dict[str, Any]:
-    match comparison:
-        case InTheNext():
-            return {"inTheNext": span_json(comparison.span)}
-        case Anniversary(kind="today"):
-            return {"anniversary": {"today": True}}
-        case Anniversary(kind="month"):
-            return {"anniversary": {"month": comparison.month}}
-        case Anniversary(span=Span() as span):
-            return {"anniversary": {comparison.kind: span_json(span)}}
-        case Anniversary():
-            raise TypeError(comparison)
-    return {"during": timeframe_json(comparison)}
+    written = timeframe_json(comparison)
+    is_named = isinstance(comparison, InTheNext | Anniversary)
+    return written if is_named else {"during": written}
 
 
 def instant_json(moment: datetime) -> str:
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _anniversary_json(anniversary: Anniversary) -> dict[str, Any]:
+    if anniversary.span is not None:
+        return {anniversary.kind: span_json(anniversary.span)}
+    return {anniversary.kind: anniversary.month or True}
 
 
 def _made(kind: Callable[[Given], Made], value: Given | None) -> Made | None:
@@ -172,15 +179,15 @@ def _instants(at: At) -> Between | None:
 
 
 def _anniversary(at: At) -> Anniversary | None:
-    one = at.one_of("today", "inTheNext", "inTheLast", "month")
+    one = at.one_of("today", "inTheNext", "inTheLast", "month", "thisMonth")
     if one is None:
         return None
     match one.path[-1]:
-        case "today":
+        case "today" | "thisMonth" as name:
             if one.boolean() is True:
-                return Anniversary("today")
+                return Anniversary(name)
             if one.value is False:
-                one.wrong("today can only be true; use not for the others.")
+                one.wrong(f"{name} can only be true; use not for the others.")
             return None
         case "month":
             month = one.whole(1, 12)

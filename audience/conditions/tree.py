@@ -101,6 +101,10 @@ ItemsOperator = Literal[
     "notContainsAll",
     "containsText",
     "notContainsText",
+    "containsPrefix",
+    "notContainsPrefix",
+    "containsSuffix",
+    "notContainsSuffix",
 ]
 
 
@@ -192,9 +196,6 @@ class Between:
     end: datetime
 
 
-Timeframe = InTheLast | NotInTheLast | InTheLastBetween | Before | After | On | Between
-
-
 @dataclass(frozen=True, slots=True)
 class InTheNext:
     """From now until a span ahead, both ends included."""
@@ -206,12 +207,23 @@ class InTheNext:
 class Anniversary:
     """The day and month in any year: today, in a span of days, or in a month."""
 
-    kind: Literal["today", "inTheNext", "inTheLast", "month"]
+    kind: Literal["today", "inTheNext", "inTheLast", "month", "thisMonth"]
     span: Span | None = None
     month: int | None = None
 
 
-DateComparison = Timeframe | InTheNext | Anniversary
+Stretch = (
+    InTheLast
+    | NotInTheLast
+    | InTheLastBetween
+    | InTheNext
+    | Before
+    | After
+    | On
+    | Between
+)
+Timeframe = Stretch | Anniversary
+DateComparison = Timeframe
 Comparison = (
     Exists
     | TextComparison
@@ -260,7 +272,10 @@ class ConsentCondition:
     statuses: tuple[str, ...] = ()
     changed: Timeframe | None = None
     methods: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    is_double_opt_in: bool | None = None
     suppressions: tuple[str, ...] = ()
+    suppressed: Timeframe | None = None
 
 
 @dataclass(frozen=True, slots=True)

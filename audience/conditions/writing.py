@@ -77,14 +77,17 @@ def _event(condition: EventCondition) -> Json:
 
 
 def _consent(condition: ConsentCondition) -> Json:
-    changed = condition.changed
+    changed, suppressed = condition.changed, condition.suppressed
     return _given(
         channel=str(condition.channel),
         canReceiveMarketing=condition.can_receive,
         status=[str(status) for status in condition.statuses] or None,
         changed=None if changed is None else timeframe_json(changed),
         method=list(condition.methods) or None,
+        source=list(condition.sources) or None,
+        isDoubleOptIn=condition.is_double_opt_in,
         suppression=[str(reason) for reason in condition.suppressions] or None,
+        suppressed=None if suppressed is None else timeframe_json(suppressed),
     )
 
 

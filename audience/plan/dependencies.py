@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 from audience.conditions.tree import (
-    Anniversary,
     Condition,
     ConsentCondition,
     Definition,
     DistanceCondition,
     EventCondition,
-    InTheNext,
     ListCondition,
     MetricRef,
     PropertyCondition,
@@ -82,20 +80,16 @@ def _moves(condition: Condition) -> bool:
             return _relative(during) or any(map(_filter_moves, filters))
         case PropertyCondition(filter=filter):
             return _filter_moves(filter)
-        case ConsentCondition(changed=timeframe) | ListCondition(joined=timeframe):
+        case ConsentCondition(changed=changed, suppressed=suppressed):
+            return _relative(changed) or _relative(suppressed)
+        case ListCondition(joined=timeframe):
             return _relative(timeframe)
     return False
 
 
 def _filter_moves(filter: PropertyFilter) -> bool:
-    match filter.comparison:
-        case Anniversary(kind=kind):
-            return kind != "month"
-        case InTheNext():
-            return True
-        case comparison if isinstance(comparison, Timeframe):
-            return is_relative(comparison)
-    return False
+    comparison = filter.comparison
+    return isinstance(comparison, Timeframe) and is_relative(comparison)
 
 
 def _relative(timeframe: Timeframe | None) -> bool:

@@ -24,6 +24,7 @@ from audience.plan.tree import (
     FieldFact,
     Item,
     ItemCountTest,
+    ItemPart,
     ItemsTest,
     Leaf,
     Node,
@@ -35,12 +36,7 @@ from audience.plan.tree import (
     every,
     some,
 )
-from audience.plan.windows import (
-    Window,
-    anniversary_days,
-    days_of,
-    window_of,
-)
+from audience.plan.windows import anniversary_days, days_of, window_of
 
 # Which kind of test answers an operator, and whether the operator is its opposite.
 _TEXT: dict[TextOperator, tuple[TextKind, bool]] = {
@@ -61,6 +57,14 @@ _TEXT: dict[TextOperator, tuple[TextKind, bool]] = {
 }
 
 
+# What an operator on lists asks of its items.
+_PARTS: tuple[tuple[str, ItemPart], ...] = (
+    ("Text", "inside"),
+    ("Prefix", "start"),
+    ("Suffix", "end"),
+)
+
+
 def profile_filter(filter: PropertyFilter, now: datetime, zone: tzinfo) -> Node:
     """What the filter asks of a profile."""
     return _filter(filter, profile_place(filter.path), now, zone)
@@ -71,9 +75,21 @@ def event_filter(filter: PropertyFilter, now: datetime, zone: tzinfo) -> Node:
     return _filter(filter, event_place(filter.path), now, zone)
 
 
-def date_test(timeframe: Timeframe, now: datetime, zone: tzinfo) -> DateTest:
+def date_test(
+    timeframe: Timeframe, now: datetime, zone: tzinfo
+) -> DateTest | AnniversaryTest:
     """A time in the timeframe."""
-    return _in_window(window_of(timeframe, now, zone), zone)
+    if isinstance(timeframe, Anniversary):
+        return anniversary_test(timeframe, now, zone)
+    window = window_of(timeframe, now, zone)
+    return DateTest(window, days_of(window, zone))
+
+
+def anniversary_test(
+    anniversary: Anniversary, now: datetime, zone: tzinfo
+) -> AnniversaryTest:
+    """A time whose day and month are meant."""
+    return AnniversaryTest(anniversary_days(anniversary, now, zone), str(zone))
 
 
 def _filter(filter: PropertyFilter, place: Place, now: datetime, zone: tzinfo) -> Node:
@@ -106,11 +122,8 @@ def _test(filter: PropertyFilter, now: datetime, zone: tzinfo) -> tuple[Test, bo
             return TextTest(kind, values), opposite
         case ItemsComparison() as comparison:
             return _items(comparison)
-        case Anniversary() as anniversary:
-            days = anniversary_days(anniversary, now, zone)
-            return AnniversaryTest(days, str(zone)), False
         case timeframe:
-            return _in_window(window_of(timeframe, now, zone), zone), False
+            return date_test(timeframe, now, zone), False
 
 
 def _items(comparison: ItemsComparison) -> tuple[Test, bool]:
@@ -118,7 +131,7 @@ def _items(comparison: ItemsComparison) -> tuple[Test, bool]:
     test = ItemsTest(
         items=tuple(_item(value) for value in comparison.values),
         every=operator.endswith("All"),
-        inside=operator.endswith("Text"),
+        part=next((part for end, part in _PARTS if operator.endswith(end)), "whole"),
     )
     return test, operator.startswith("not")
 
@@ -130,7 +143,3 @@ def _item(value: Scalar) -> Item:
         case str():
             return Item("text", value)
     return Item("number", value)
-
-
-def _in_window(window: Window, zone: tzinfo) -> DateTest:
-    return DateTest(window, days_of(window, zone))

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from audience.conditions.paths import event_place
 from audience.conditions.tree import (
+    Anniversary,
     Condition,
     ConsentCondition,
     Coordinates,
@@ -20,18 +21,27 @@ from audience.conditions.tree import (
     Nested,
     PostalCode,
     PropertyCondition,
+    PropertyFilter,
     RegionCondition,
     SampleCondition,
     SegmentCondition,
     SequenceCondition,
+    Timeframe,
 )
 from audience.consent import Channel, Status
-from audience.plan.filters import date_test, event_filter, profile_filter
+from audience.plan.filters import (
+    anniversary_test,
+    date_test,
+    event_filter,
+    profile_filter,
+)
 from audience.plan.numbers import Range, Ranges, accepts, complement, ranges_of, whole
 from audience.plan.regions import country_names
 from audience.plan.tree import (
     EVERYONE,
     NO_ONE,
+    AnniversaryTest,
+    BooleanTest,
     CodeTest,
     EventFact,
     FieldFact,
@@ -44,6 +54,7 @@ from audience.plan.tree import (
     SampleFact,
     SequenceFact,
     Step,
+    Test,
     TextTest,
     every,
     negation,
@@ -109,8 +120,9 @@ class _Planning:
                 return self.consent(condition)
             case ListCondition(list_id=list_id, is_member=is_member, joined=joined):
                 known = self.references.lists.get(list_id)
-                window = window_of(joined, self.now, self.zone) if joined else Window()
-                member = Leaf(ListFact(known, window)) if known else NO_ONE
+                window, anniversary = self.when(joined)
+                fact = ListFact(known or "", window, anniversary)
+                member: Node = Leaf(fact) if known else NO_ONE
                 return member if is_member else negation(member)
             case SegmentCondition(segment_id=segment_id, is_member=is_member):
                 inner = self.references.segments.get(segment_id)
@@ -149,15 +161,32 @@ class _Planning:
     def event_fact(
         self, condition: EventCondition, metric: Metric, ranges: Ranges
     ) -> EventFact | None:
-        window = Window()
-        if condition.during is not None:
-            window = window_of(condition.during, self.now, self.zone)
-        where = every(event_filter(one, self.now, self.zone) for one in condition.where)
+        window, where = self.events(condition.during, condition.where)
         empty = window.start and window.end and window.start >= window.end
         if not ranges or where == NO_ONE or empty:
             return None
         of = None if condition.of is None else event_place(condition.of).parts
         return EventFact(metric, window, where, condition.measure, of, ranges)
+
+    def when(
+        self, timeframe: Timeframe | None
+    ) -> tuple[Window, AnniversaryTest | None]:
+        """The window, and the days of the year; one of them is no limit."""
+        if timeframe is None:
+            return Window(), None
+        if isinstance(timeframe, Anniversary):
+            return Window(), anniversary_test(timeframe, self.now, self.zone)
+        return window_of(timeframe, self.now, self.zone), None
+
+    def events(
+        self, during: Timeframe | None, where: tuple[PropertyFilter, ...]
+    ) -> tuple[Window, Node]:
+        """The window in which events lie, and what else holds of them."""
+        window, anniversary = self.when(during)
+        filters = [event_filter(one, self.now, self.zone) for one in where]
+        if anniversary is not None:
+            filters.append(Leaf(FieldFact(("timestamp",), anniversary)))
+        return window, every(filters)
 
     def distance(self, condition: DistanceCondition) -> Node:
         of = condition.of
@@ -170,7 +199,7 @@ class _Planning:
         return near if condition.is_within else negation(near)
 
     def consent(self, condition: ConsentCondition) -> Node:
-        def holds(name: str, test: CodeTest | TextTest | Present) -> Leaf:
+        def holds(name: str, test: Test) -> Leaf:
             inside = ("consent", Channel(condition.channel).lower())
             return Leaf(FieldFact((*inside, *name.split(".")), test))
 
@@ -188,12 +217,21 @@ class _Planning:
             if Status.NEVER_SUBSCRIBED in condition.statuses:
                 stated = some((stated, negation(status)))
             parts.append(stated)
-        if condition.changed is not None:
-            test = date_test(condition.changed, self.now, self.zone)
-            inside = ("consent", Channel(condition.channel).lower(), "updated_at")
-            parts.append(Leaf(FieldFact(inside, test)))
+        for name, timeframe in (
+            ("updated_at", condition.changed),
+            ("suppression.at", condition.suppressed),
+        ):
+            if timeframe is not None:
+                test = date_test(timeframe, self.now, self.zone)
+                parts.append(holds(name, test))
         if condition.methods:
             parts.append(holds("method", TextTest("equals", condition.methods)))
+        if condition.sources:
+            parts.append(holds("source", TextTest("equals", condition.sources)))
+        if condition.is_double_opt_in is not None:
+            confirmed = holds("double_opt_in", BooleanTest(True))
+            wanted = condition.is_double_opt_in
+            parts.append(confirmed if wanted else negation(confirmed))
         if condition.suppressions:
             reasons = CodeTest(condition.suppressions)
             parts.append(holds("suppression.reason", reasons))
@@ -201,16 +239,14 @@ class _Planning:
 
     def sequence(self, condition: SequenceCondition) -> Node:
         steps = []
+        window = Window()
         for step in condition.steps:
             metric = self.references.metrics.get(step.metric)
-            where = every(event_filter(it, self.now, self.zone) for it in step.where)
+            window, where = self.events(condition.during, step.where)
             if metric is not None and where != NO_ONE:
                 steps.append(Step(metric, where, step.happened))
             elif step.happened:
                 return NO_ONE if condition.is_completed else EVERYONE
-        window = Window()
-        if condition.during is not None:
-            window = window_of(condition.during, self.now, self.zone)
         if len(steps) == 1:
             ever = (Range(low=1),)
             first = steps[0]

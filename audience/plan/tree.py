@@ -71,14 +71,17 @@ class Item:
     value: Scalar
 
 
+ItemPart = Literal["whole", "inside", "start", "end"]
+
+
 @dataclass(frozen=True, slots=True)
 class ItemsTest:
     """A list that contains one of `items`, or with `every` all of them. Texts are
-    whole items, or with `inside` parts of them."""
+    whole items, or parts of them."""
 
     items: tuple[Item, ...]
     every: bool = False
-    inside: bool = False
+    part: ItemPart = "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,11 @@ class FieldFact:
 
 @dataclass(frozen=True, slots=True)
 class ListFact:
-    """A member of a list, having joined in the window."""
+    """A member of a list, having joined in the window, and on an anniversary."""
 
     list_id: str
     joined: Window
+    anniversary: AnniversaryTest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from audience.conditions.tree import (
     NotInTheLast,
     On,
     Span,
+    Stretch,
     Timeframe,
     Unit,
 )
@@ -48,7 +49,7 @@ class Days:
 DayRange = tuple[str, str]  # "02-20" to "03-05", both included, never over new year
 
 
-def window_of(timeframe: Timeframe | InTheNext, now: datetime, zone: tzinfo) -> Window:
+def window_of(timeframe: Stretch, now: datetime, zone: tzinfo) -> Window:
     """When the timeframe is, as of `now`."""
     match timeframe:
         case InTheLast(span=span):
@@ -70,8 +71,10 @@ def window_of(timeframe: Timeframe | InTheNext, now: datetime, zone: tzinfo) -> 
             return Window(start, end + _TICK)
 
 
-def is_relative(timeframe: Timeframe | InTheNext) -> bool:
+def is_relative(timeframe: Timeframe) -> bool:
     """Whether it moves with the clock."""
+    if isinstance(timeframe, Anniversary):
+        return timeframe.kind != "month"
     return isinstance(
         timeframe, InTheLast | NotInTheLast | InTheLastBetween | InTheNext
     )
@@ -124,10 +127,10 @@ def anniversary_days(
 ) -> tuple[DayRange, ...]:
     """The days of the year whose anniversary is meant; 29 February is kept on the
     28th in years that do not have it."""
-    if anniversary.month is not None:
-        month = f"{anniversary.month:02}"
-        return ((f"{month}-01", f"{month}-31"),)
     today = now.astimezone(zone).date()
+    if anniversary.kind in ("month", "thisMonth"):
+        month = f"{anniversary.month or today.month:02}"
+        return ((f"{month}-01", f"{month}-31"),)
     first = last = today
     if anniversary.span is not None:
         if anniversary.kind == "inTheNext":

@@ -57,29 +57,6 @@ class DateTimeRange:
 
 @strawberry.input(
     one_of=True,
-    description="When something has to have been. Days are those of the account's "
-    "time zone.",
-)
-class Timeframe:
-    in_the_last: Maybe[Span] = strawberry.field(
-        description="From so long ago until now, both included; not in the future."
-    )
-    not_in_the_last: Maybe[Span] = strawberry.field(description="Longer ago than this.")
-    in_the_last_between: Maybe[SpanRange] = strawberry.field(
-        description="Between 7 and 30 days ago, for example, both ends included."
-    )
-    before: Maybe[datetime] = strawberry.field(description="Earlier than this.")
-    after: Maybe[datetime] = strawberry.field(
-        description="Later than this, the future included."
-    )
-    on: Maybe[date] = strawberry.field(description="On this day.")
-    between: Maybe[DateTimeRange] = strawberry.field(
-        description="Between two instants, both included."
-    )
-
-
-@strawberry.input(
-    one_of=True,
     description="A day and month in any year. 29 February is kept on 28 February in "
     "years without it.",
 )
@@ -94,6 +71,38 @@ class AnniversaryInput:
         "the last day belong to them."
     )
     month: Maybe[int] = strawberry.field(description="It is in this month, 1 to 12.")
+    this_month: Maybe[bool] = strawberry.field(
+        description="It is in the current month; only true."
+    )
+
+
+@strawberry.input(
+    one_of=True,
+    description="When something has to have been. Days are those of the account's "
+    "time zone.",
+)
+class Timeframe:
+    in_the_last: Maybe[Span] = strawberry.field(
+        description="From so long ago until now, both included; not in the future."
+    )
+    not_in_the_last: Maybe[Span] = strawberry.field(description="Longer ago than this.")
+    in_the_last_between: Maybe[SpanRange] = strawberry.field(
+        description="Between 7 and 30 days ago, for example, both ends included."
+    )
+    in_the_next: Maybe[Span] = strawberry.field(
+        description="From now until so far ahead, both included."
+    )
+    before: Maybe[datetime] = strawberry.field(description="Earlier than this.")
+    after: Maybe[datetime] = strawberry.field(
+        description="Later than this, the future included."
+    )
+    on: Maybe[date] = strawberry.field(description="On this day.")
+    between: Maybe[DateTimeRange] = strawberry.field(
+        description="Between two instants, both included."
+    )
+    anniversary: Maybe[AnniversaryInput] = strawberry.field(
+        description="By its day and month, whatever the year."
+    )
 
 
 @strawberry.input(
@@ -179,6 +188,18 @@ class ItemsComparison:
     )
     not_contains_text: Maybe[str] = strawberry.field(
         description=f"No text with this part. {_TEXT}"
+    )
+    contains_prefix: Maybe[str] = strawberry.field(
+        description=f"A text that begins like this. {_TEXT}"
+    )
+    not_contains_prefix: Maybe[str] = strawberry.field(
+        description=f"No text that begins like this. {_TEXT}"
+    )
+    contains_suffix: Maybe[str] = strawberry.field(
+        description=f"A text that ends like this. {_TEXT}"
+    )
+    not_contains_suffix: Maybe[str] = strawberry.field(
+        description=f"No text that ends like this. {_TEXT}"
     )
     count: Maybe[NumberComparison] = strawberry.field(description="So many items.")
 

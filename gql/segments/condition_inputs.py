@@ -67,10 +67,25 @@ class ConsentConditionInput:
         default=None, description="When the consent last changed."
     )
     method: list[str] | None = strawberry.field(
-        default=None, description="How it last changed: one of these, case ignored."
+        default=None,
+        description="How it last changed: one of these, case ignored, at most "
+        f"{limits.METHODS}.",
+    )
+    source: list[str] | None = strawberry.field(
+        default=None,
+        description="Where it was last given or refused: one of these, case ignored, "
+        f"at most {limits.METHODS}.",
+    )
+    is_double_opt_in: bool | None = strawberry.field(
+        default=None,
+        description="Whether the agreement in force was confirmed by a link. False: "
+        "all others, people who never agreed included.",
     )
     suppression: list[SuppressionReason] | None = strawberry.field(
         default=None, description="Suppressed for one of these reasons."
+    )
+    suppressed: Timeframe | None = strawberry.field(
+        default=None, description="When the suppression in force began."
     )
 
 

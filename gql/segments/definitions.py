@@ -63,6 +63,17 @@ class DateTimeRange:
     )
 
 
+@strawberry.type(description="A day and month in any year: one is given.")
+class Anniversary:
+    today: bool | None = plain("today", description="It is today.")
+    in_the_next: Span | None = plain("inTheNext", description="It comes within this.")
+    in_the_last: Span | None = plain("inTheLast", description="It was within this.")
+    month: int | None = plain("month", description="It is in this month, 1 to 12.")
+    this_month: bool | None = plain(
+        "thisMonth", description="It is in the current month."
+    )
+
+
 @strawberry.type(name="TimeframeOutput", description="When: one is given.")
 class Timeframe:
     in_the_last: Span | None = plain(
@@ -74,6 +85,9 @@ class Timeframe:
     in_the_last_between: SpanRange | None = plain(
         "inTheLastBetween", description="Between so long and so long ago."
     )
+    in_the_next: Span | None = plain(
+        "inTheNext", description="From now until so far ahead."
+    )
     before: datetime | None = plain(
         "before", read=datetime.fromisoformat, description="Earlier than this."
     )
@@ -84,14 +98,9 @@ class Timeframe:
     between: DateTimeRange | None = plain(
         "between", description="Between two instants, both included."
     )
-
-
-@strawberry.type(description="A day and month in any year: one is given.")
-class Anniversary:
-    today: bool | None = plain("today", description="It is today.")
-    in_the_next: Span | None = plain("inTheNext", description="It comes within this.")
-    in_the_last: Span | None = plain("inTheLast", description="It was within this.")
-    month: int | None = plain("month", description="It is in this month, 1 to 12.")
+    anniversary: Anniversary | None = plain(
+        "anniversary", description="By its day and month, whatever the year."
+    )
 
 
 @strawberry.type(
@@ -162,6 +171,18 @@ class ItemsComparison:
     not_contains_text: str | None = plain(
         "notContainsText", description="No text with this part."
     )
+    contains_prefix: str | None = plain(
+        "containsPrefix", description="A text that begins like this."
+    )
+    not_contains_prefix: str | None = plain(
+        "notContainsPrefix", description="No text that begins like this."
+    )
+    contains_suffix: str | None = plain(
+        "containsSuffix", description="A text that ends like this."
+    )
+    not_contains_suffix: str | None = plain(
+        "notContainsSuffix", description="No text that ends like this."
+    )
     count: NumberComparison | None = plain("count", description="So many items.")
 
 
@@ -224,8 +245,17 @@ class ConsentCondition(FromDocument):
         "changed", description="When the consent last changed."
     )
     method: list[str] | None = plain("method", description="How it last changed.")
+    source: list[str] | None = plain(
+        "source", description="Where it was last given or refused."
+    )
+    is_double_opt_in: bool | None = plain(
+        "isDoubleOptIn", description="Whether it was confirmed by a link."
+    )
     suppression: list[SuppressionReason] | None = plain(
         "suppression", description="Suppressed for one of these reasons."
+    )
+    suppressed: Timeframe | None = plain(
+        "suppressed", description="When the suppression in force began."
     )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from bson import ObjectId
 
 from audience.conditions.tree import (
+    Anniversary,
     Condition,
     Definition,
     EventCondition,
@@ -23,6 +24,7 @@ from audience.conditions.tree import (
     PropertyCondition,
     PropertyFilter,
     SequenceCondition,
+    Stretch,
     Timeframe,
 )
 from audience.conditions.walking import conditions_of
@@ -150,6 +152,8 @@ def _by_events(
     known = [span.references.metrics.get(ref) for ref in dict.fromkeys(metrics)]
     ids = [ObjectId(metric.id) for metric in known if metric is not None]
     found: list[list[Document]] = []
+    if isinstance(during, Anniversary):
+        filters, during = [*filters, PropertyFilter("timestamp", during)], None
     moving = [one for one in filters if _is_moving(one)]
     for metric_id in ids:
         if during is not None and is_relative(during):
@@ -167,7 +171,7 @@ def _by_events(
     return found
 
 
-def _edges(span: _Span, during: Timeframe) -> Iterator[tuple[datetime, datetime, bool]]:
+def _edges(span: _Span, during: Stretch) -> Iterator[tuple[datetime, datetime, bool]]:
     """Where the window's edges have passed: from, to before, and whether it is the
     present that did."""
     then = window_of(during, span.before, span.zone)

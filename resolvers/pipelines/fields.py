@@ -20,6 +20,7 @@ from audience.plan.tree import (
     FieldFact,
     Item,
     ItemCountTest,
+    ItemPart,
     ItemsTest,
     NumberTest,
     Present,
@@ -114,24 +115,24 @@ def _items(fact: FieldFact, path: str, test: ItemsTest) -> Document:
     choices = [(item,) for item in test.items] if test.every else [test.items]
     if len(fact.field) == 2:
         wanted = [
-            {path: {"$elemMatch": {"$in": _item_values(items, test.inside)}}}
+            {path: {"$elemMatch": {"$in": _item_values(items, test.part)}}}
             for items in choices
         ]
         return wanted[0] if len(wanted) == 1 else {"$and": wanted}
-    expressions = [_has_item(items, test.inside) for items in choices]
+    expressions = [_has_item(items, test.part) for items in choices]
     return {"$expr": _of_list(path, {"$and": expressions})}
 
 
-def _item_values(items: tuple[Item, ...], inside: bool) -> list[Any]:
+def _item_values(items: tuple[Item, ...], part: ItemPart) -> list[Any]:
     texts, others = _apart(items)
-    return [Regex(each, "i") for each in _item_patterns(texts, inside)] + others
+    return [Regex(each, "i") for each in _item_patterns(texts, part)] + others
 
 
-def _has_item(items: tuple[Item, ...], inside: bool) -> Document:
+def _has_item(items: tuple[Item, ...], part: ItemPart) -> Document:
     texts, others = _apart(items)
     is_text = {"$eq": [{"$type": "$$item"}, "string"]}
     tests: list[Any] = [{"$eq": ["$$item", {"$literal": each}]} for each in others]
-    for pattern in _item_patterns(texts, inside):
+    for pattern in _item_patterns(texts, part):
         matches = {"$regexMatch": {"input": "$$item", "regex": pattern, "options": "i"}}
         tests.append({"$cond": [is_text, matches, False]})
     each = {"input": "$$list", "as": "item", "in": {"$or": tests}}
@@ -143,9 +144,14 @@ def _apart(items: tuple[Item, ...]) -> tuple[list[str], list[Any]]:
     return texts, [item.value for item in items if item.kind != "text"]
 
 
-def _item_patterns(texts: list[str], inside: bool) -> list[str]:
-    if inside:
-        return patterns_of(TextTest("contains", tuple(texts)))
+def _item_patterns(texts: list[str], part: ItemPart) -> list[str]:
+    match part:
+        case "inside":
+            return patterns_of(TextTest("contains", tuple(texts)))
+        case "start":
+            return patterns_of(TextTest("startsWith", tuple(texts)))
+        case "end":
+            return patterns_of(TextTest("endsWith", tuple(texts)))
     return list(whole_texts(texts))
 
 

@@ -17,7 +17,7 @@ from audience.plan.tree import (
     Some,
 )
 from resolvers.db import Document
-from resolvers.pipelines.dates import window_operators
+from resolvers.pipelines.dates import anniversary, window_operators
 from resolvers.pipelines.fields import field_filter
 from resolvers.pipelines.places import near_filter
 from resolvers.pipelines.samples import sample_filter
@@ -55,6 +55,14 @@ def filter_of(node: Node, read: Callable[[Fact], Document] = fact_filter) -> Doc
 def _member(fact: ListFact) -> Document:
     list_id = ObjectId(fact.list_id)
     joined = window_operators(fact.joined)
+    if fact.anniversary is not None:
+        memberships = {
+            "input": {"$ifNull": ["$lists", []]},
+            "cond": {"$eq": ["$$this.list_id", list_id]},
+        }
+        on_the_day = anniversary("$this.joined_at", fact.anniversary, custom=False)
+        each = {"$map": {"input": {"$filter": memberships}, "in": on_the_day}}
+        return {"lists.list_id": list_id, "$expr": {"$anyElementTrue": [each]}}
     if not joined:
         return {"lists.list_id": list_id}
     return {"lists": {"$elemMatch": {"list_id": list_id, "joined_at": joined}}}
