@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audience.errors import AudienceError, InvalidInput, Problem
-from audience.klaviyo.filters import Refused, event_filter, number, profile_filter
+from audience.klaviyo.consents import marketing_consent, permission
+from audience.klaviyo.filters import event_filter, number, profile_filter
+from audience.klaviyo.reading import Json, Refused, items, known, named
 from audience.klaviyo.times import timeframe
 
-Json = dict[str, Any]
-
-_CHANNELS = {"email": "EMAIL", "sms": "SMS", "push": "PUSH"}
-_STATUSES = {
-    "subscribed": "SUBSCRIBED",
-    "unsubscribed": "UNSUBSCRIBED",
-    "never_subscribed": "NEVER_SUBSCRIBED",
-}
 _UNITS = {"kilometers": "KILOMETRE", "miles": "MILE"}
+_WINDOWS = {
+    "HOURS_1": "1 HOUR",
+    "WEEKS_1": "1 WEEK",
+    "YEARS_1": "1 YEAR",
+    **{f"DAYS_{days}": f"{days} DAY" for days in (1, 3, 5, 30, 90, 180)},
+}
 _REGIONS = {"european_union": "EUROPEAN_UNION", "united_states": "UNITED_STATES"}
 
 
@@ -77,15 +77,17 @@ def _condition(said: Any, names: Names) -> list[Json]:
         case "profile-metric-funnel":
             return [{"sequence": _sequence(said, names)}]
         case "profile-property":
-            _known(said, "property", "filter")
+            known(said, "property", "filter")
             return [{"property": {"filter": profile_filter(said)}}]
         case "profile-group-membership":
             return _membership(said, names)
         case "profile-marketing-consent":
-            return [{"consent": _consent(said)}]
+            return _all([{"consent": one} for one in marketing_consent(said)])
+        case "profile-permissions":
+            return [{"consent": permission(said)}]
         case "profile-region":
-            _known(said, "in_region", "region")
-            region = _named(said, "region", _REGIONS)
+            known(said, "in_region", "region")
+            region = named(said, "region", _REGIONS)
             return [{"region": {"region": region, "isWithin": said.get("in_region")}}]
         case "profile-postal-code-distance":
             return [{"distance": _distance(said)}]
@@ -93,7 +95,7 @@ def _condition(said: Any, names: Names) -> list[Json]:
 
 
 def _event(said: Json, names: Names) -> Json:
-    _known(
+    known(
         said,
         *("metric_id", "measurement", "measurement_filter"),
         *("timeframe_filter", "metric_filters"),
@@ -101,31 +103,36 @@ def _event(said: Json, names: Names) -> Json:
     measures = {"count": "COUNT", "sum": "SUM"}
     written: Json = {
         "metric": _metric(said, names),
-        "measure": _named(said, "measurement", measures),
+        "measure": named(said, "measurement", measures),
         "compare": number(said.get("measurement_filter"), "measurement_filter"),
     }
     return written | _during(said) | _where(said)
 
 
 def _sequence(said: Json, names: Names) -> Json:
-    _known(said, "steps", "timeframe_filter")
+    known(said, "steps", "timeframe_filter", "completion_window_seconds")
     steps = []
-    for place, step in enumerate(_items(said, "steps")):
+    for place, step in enumerate(items(said, "steps")):
         try:
-            _known(step, "metric_id", "metric_exists", "metric_filters")
+            known(step, "metric_id", "metric_exists", "metric_filters")
             happened = step.get("metric_exists", True)
             one = {"metric": _metric(step, names), "happened": happened}
             steps.append(one | _where(step))
         except Refused as refused:
             raise refused.under("steps", str(place)) from None
-    return {"steps": steps} | _during(said)
+    written: Json = {"steps": steps}
+    if said.get("completion_window_seconds") is not None:
+        window = named(said, "completion_window_seconds", _WINDOWS)
+        amount, unit = window.split(" ")
+        written["within"] = {"amount": int(amount), "unit": unit}
+    return written | _during(said)
 
 
 def _membership(said: Json, names: Names) -> list[Json]:
-    _known(said, "is_member", "group_ids", "timeframe_filter")
+    known(said, "is_member", "group_ids", "timeframe_filter")
     is_member = said.get("is_member") is not False
     conditions = []
-    for place, group in enumerate(_items(said, "group_ids")):
+    for place, group in enumerate(items(said, "group_ids")):
         ours = names.groups.get(group, "") if isinstance(group, str) else ""
         joined = _during(said)
         if ours.startswith("lst_"):
@@ -143,30 +150,18 @@ def _membership(said: Json, names: Names) -> list[Json]:
                 "`groups`.",
                 *("group_ids", str(place)),
             )
-    if is_member or len(conditions) < 2:
+    return conditions if is_member else _all(conditions)
+
+
+def _all(conditions: list[Json]) -> list[Json]:
+    """One condition that holds when all of them do."""
+    if len(conditions) < 2:
         return conditions
     return [{"all": {"groups": [{"anyOf": [one]} for one in conditions]}}]
 
 
-def _consent(said: Json) -> Json:
-    _known(said, "consent")
-    inside = _object(said, "consent")
-    channel = _named(inside, "channel", _CHANNELS, "consent")
-    written: Json = {
-        "channel": channel,
-        "canReceiveMarketing": inside.get("can_receive_marketing"),
-    }
-    status = _object(inside, "consent_status", "consent")
-    path = ("consent", "consent_status")
-    if status.get("filters"):
-        raise Refused("Filters of a consent have no equal here.", *path, "filters")
-    if status.get("subscription", "any") != "any":
-        written["status"] = [_named(status, "subscription", _STATUSES, *path)]
-    return written
-
-
 def _distance(said: Json) -> Json:
-    _known(said, "country_code", "postal_code", "unit", "filter")
+    known(said, "country_code", "postal_code", "unit", "filter")
     compare = number(said.get("filter"), "filter")
     ((operator, value),) = compare.items()
     if operator not in ("lessThan", "greaterThan"):
@@ -175,7 +170,7 @@ def _distance(said: Json) -> Json:
     return {
         "of": {"postalCode": place},
         "within": value,
-        "unit": _named(said, "unit", _UNITS),
+        "unit": named(said, "unit", _UNITS),
         "isWithin": operator == "lessThan",
     }
 
@@ -201,40 +196,9 @@ def _during(said: Json) -> Json:
 
 def _where(said: Json) -> Json:
     filters = []
-    for place, one in enumerate(_items(said, "metric_filters")):
+    for place, one in enumerate(items(said, "metric_filters")):
         try:
             filters.append(event_filter(one))
         except Refused as refused:
             raise refused.under("metric_filters", str(place)) from None
     return {"where": filters} if filters else {}
-
-
-def _named(said: Json, name: str, known: Mapping[str, str], *path: str) -> str:
-    value = said.get(name)
-    if not isinstance(value, str) or value not in known:
-        raise Refused(
-            f"{value!r:.60} has no equal here; {', '.join(known)} have.", *path, name
-        )
-    return known[value]
-
-
-def _items(said: Json, name: str) -> list[Any]:
-    found = said.get(name) or []
-    if not isinstance(found, list):
-        raise Refused("A list is expected.", name)
-    return found
-
-
-def _object(said: Json, name: str, *path: str) -> Json:
-    found = said.get(name) or {}
-    if not isinstance(found, dict):
-        raise Refused("An object is expected.", *path, name)
-    return found
-
-
-def _known(said: Any, *names: str) -> None:
-    if not isinstance(said, dict):
-        raise Refused("An object is expected.")
-    for name, value in said.items():
-        if name != "type" and name not in names and value is not None:
-            raise Refused(f"{name!r:.40} has no equal here.", name)

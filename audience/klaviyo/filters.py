@@ -3,11 +3,8 @@
 import re
 from typing import Any
 
-from audience.klaviyo.times import Refused, date_comparison
-
-__all__ = ["Refused", "event_filter", "number", "profile_filter"]
-
-Json = dict[str, Any]
+from audience.klaviyo.reading import Json, Refused
+from audience.klaviyo.times import date_timeframe
 
 _NUMBERS = {
     "equals": "equals",
@@ -42,6 +39,10 @@ _ITEMS = {
     "not-contains-all": "notContainsAll",
     "contains-substring": "containsText",
     "not-contains-substring": "notContainsText",
+    "contains-starts-with": "containsPrefix",
+    "not-contains-starts-with": "notContainsPrefix",
+    "contains-ends-with": "containsSuffix",
+    "not-contains-ends-with": "notContainsSuffix",
 }
 _OF_TEXTS = ("in", "not-in", "phone-country-code-in", "phone-country-code-not-in")
 _FIELDS = {
@@ -124,7 +125,9 @@ def _comparison(filter: Any) -> Json:
     if operator in ("is-set", "not-set"):
         return {"exists": operator == "is-set"}
     if kind == "date":
-        return {"date": date_comparison(filter, "filter")}
+        when = date_timeframe(filter, "filter")
+        is_named = not {"inTheNext", "anniversary"}.isdisjoint(when)
+        return {"date": when if is_named else {"during": when}}
     if operator in _OF_TEXTS:
         return {"text": {_TEXTS[operator]: filter.get("value")}}
     match kind:

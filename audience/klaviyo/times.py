@@ -2,20 +2,9 @@
 
 from typing import Any
 
-Json = dict[str, Any]
+from audience.klaviyo.reading import Json, Refused
 
 _UNITS = {it: it.upper() for it in ("minute", "hour", "day", "week", "month", "year")}
-
-
-class Refused(Exception):
-    """What has no equal here, and where in the document it stands."""
-
-    def __init__(self, message: str, *path: str) -> None:
-        super().__init__(message)
-        self.path = path
-
-    def under(self, *path: str) -> "Refused":
-        return Refused(str(self), *path, *self.path)
 
 
 def timeframe(filter: Any, *path: str) -> Json | None:
@@ -32,6 +21,18 @@ def timeframe(filter: Any, *path: str) -> Json | None:
             return {"inTheLast": _span(filter, "quantity", path)}
         case "at-least":
             return {"notInTheLast": _span(filter, "quantity", path)}
+        case "in-the-next":
+            return {"inTheNext": _span(filter, "quantity", path)}
+        case "anniversary":
+            return {"anniversary": {"today": True}}
+        case "anniversary-month":
+            return {"anniversary": {"thisMonth": True}}
+        case "anniversary-next":
+            return {"anniversary": {"inTheNext": _days(filter, path)}}
+        case "anniversary-last":
+            return {"anniversary": {"inTheLast": _days(filter, path)}}
+        case "calendar-month":
+            return {"anniversary": {"month": filter.get("value")}}
         case "between":
             ends = (_span(filter, name, path) for name in ("start", "end"))
             near, far = sorted(ends, key=lambda it: float(it["amount"]))
@@ -39,23 +40,12 @@ def timeframe(filter: Any, *path: str) -> Json | None:
     raise Refused(f"{operator!r:.40} has no equal here.", *path, "operator")
 
 
-def date_comparison(filter: Json, *path: str) -> Json:
+def date_timeframe(filter: Any, *path: str) -> Json:
     """How a date has to be."""
-    match filter.get("operator"):
-        case "in-the-next":
-            return {"inTheNext": _span(filter, "quantity", path)}
-        case "anniversary":
-            return {"anniversary": {"today": True}}
-        case "anniversary-next":
-            return {"anniversary": {"inTheNext": _span(filter, "quantity", path)}}
-        case "anniversary-last":
-            return {"anniversary": {"inTheLast": _span(filter, "quantity", path)}}
-        case "calendar-month":
-            return {"anniversary": {"month": filter.get("month")}}
-    during = timeframe(filter, *path)
-    if during is None:
+    found = timeframe(filter, *path)
+    if found is None:
         raise Refused("'alltime' has no equal here.", *path, "operator")
-    return {"during": during}
+    return found
 
 
 def _span(filter: Json, name: str, path: tuple[str, ...]) -> Json:
@@ -65,3 +55,10 @@ def _span(filter: Json, name: str, path: tuple[str, ...]) -> Json:
     if not isinstance(unit, str) or unit not in _UNITS:
         raise Refused(f"{unit!r:.40} is no unit of time here.", *path, "unit")
     return {"amount": amount, "unit": _UNITS[unit]}
+
+
+def _days(filter: Any, path: tuple[str, ...]) -> Json:
+    span = _span(filter, "quantity", path)
+    if span["unit"] in ("MINUTE", "HOUR"):
+        raise Refused("An anniversary is a whole day here.", *path, "unit")
+    return span

@@ -13,6 +13,7 @@ NAMES = Names(
 )
 ALWAYS = {"type": "date", "operator": "alltime"}
 LAST = {"type": "date", "operator": "in-the-last", "quantity": 30, "unit": "day"}
+EQUALS = {"type": "string", "operator": "equals"}
 DAYS = {"inTheLast": {"amount": 30, "unit": "DAY"}}
 
 
@@ -44,6 +45,26 @@ def filtered(path: str, comparison: Any, **more: Any) -> dict[str, Any]:
     return {"property": {"filter": {"path": path, "is": comparison, **more}}}
 
 
+def consent(*filters: Any, subscription: str = "subscribed") -> dict[str, Any]:
+    return {
+        "type": "profile-marketing-consent",
+        "consent": {
+            "channel": "email",
+            "can_receive_marketing": True,
+            "consent_status": {"subscription": subscription, "filters": list(filters)},
+        },
+    }
+
+
+def joined(is_member: bool) -> dict[str, Any]:
+    return {
+        "type": "profile-group-membership",
+        "is_member": is_member,
+        "group_ids": ["L1"],
+    }
+
+
+AGREED = {"channel": "EMAIL", "canReceiveMarketing": True, "status": ["SUBSCRIBED"]}
 ONCE = {
     "metric": {"name": "Placed Order"},
     "measure": "COUNT",
@@ -142,7 +163,7 @@ ONCE = {
             [filtered("phoneNumber", {"text": {"phoneCountryIn": ["US"]}})],
         ),
         (
-            on("properties['born']", type="date", operator="calendar-month", month=5),
+            on("properties['born']", type="date", operator="calendar-month", value=5),
             [filtered("properties.born", {"date": {"anniversary": {"month": 5}}})],
         ),
         (
@@ -225,6 +246,106 @@ ONCE = {
             ],
         ),
         (
+            consent(
+                {"field": "status_date", "filter": LAST},
+                {"field": "is_double_opt_in", "filter": EQUALS | {"value": True}},
+                {"field": "custom_source", "filter": EQUALS | {"value": "Fair"}},
+                {"field": "method", "method": "manual_add"},
+            ),
+            [
+                {
+                    "consent": {
+                        **AGREED,
+                        "changed": DAYS,
+                        "isDoubleOptIn": True,
+                        "source": ["Fair"],
+                        "method": ["QUICK_ADD"],
+                    }
+                }
+            ],
+        ),
+        (
+            consent(
+                {"field": "bounce_date", "filter": LAST},
+                {
+                    "field": "manual_suppression_date",
+                    "filter": {"type": "existence", "operator": "is-set"},
+                },
+                subscription="any",
+            ),
+            [
+                {
+                    "all": {
+                        "groups": [
+                            {"anyOf": [{"consent": one}]}
+                            for one in (
+                                {"channel": "EMAIL", "canReceiveMarketing": True},
+                                {
+                                    "channel": "EMAIL",
+                                    "suppression": ["HARD_BOUNCE"],
+                                    "suppressed": DAYS,
+                                },
+                                {
+                                    "channel": "EMAIL",
+                                    "suppression": ["USER_SUPPRESSED"],
+                                },
+                            )
+                        ]
+                    }
+                }
+            ],
+        ),
+        (
+            {
+                "type": "profile-permissions",
+                "channel": "whatsapp_marketing",
+                "permission": {
+                    "reachable_status": "implicitly_or_explicitly_unreachable"
+                },
+            },
+            [{"consent": {"channel": "WHATSAPP", "canReceiveMarketing": False}}],
+        ),
+        (
+            {
+                "type": "profile-metric-funnel",
+                "timeframe_filter": LAST,
+                "completion_window_seconds": "DAYS_30",
+                "steps": [
+                    {"metric_id": "M2", "metric_exists": True},
+                    {"metric_id": "M1", "metric_exists": True},
+                ],
+            },
+            [
+                {
+                    "sequence": {
+                        "steps": [
+                            {"metric": {"name": "Opened Email"}, "happened": True},
+                            {"metric": {"name": "Placed Order"}, "happened": True},
+                        ],
+                        "within": {"amount": 30, "unit": "DAY"},
+                        "during": DAYS,
+                    }
+                }
+            ],
+        ),
+        (
+            metric(timeframe_filter={**LAST, "operator": "anniversary-last"}),
+            [{"event": {**ONCE, "during": {"anniversary": DAYS}}}],
+        ),
+        (
+            on("created", type="date", operator="anniversary-month"),
+            [filtered("createdAt", {"date": {"anniversary": {"thisMonth": True}}})],
+        ),
+        (
+            on(
+                "properties['tags']",
+                type="list",
+                operator="not-contains-starts-with",
+                value="x",
+            ),
+            [filtered("properties.tags", {"items": {"notContainsPrefix": "x"}})],
+        ),
+        (
             {"type": "profile-region", "in_region": False, "region": "european_union"},
             [{"region": {"region": "EUROPEAN_UNION", "isWithin": False}}],
         ),
@@ -296,13 +417,64 @@ def test_the_answer_of_their_api_is_read_with_its_name() -> None:
             "steps.0.metric_id",
         ),
         (on("predictive", type="string", operator="equals", value="x"), "property"),
+        (on("email", type="list", operator="contains-most", value="x"), "filter"),
         (
-            on("email", type="list", operator="contains-starts-with", value="x"),
-            "filter",
+            on("created", **{**LAST, "operator": "anniversary-next", "unit": "hour"}),
+            "filter.unit",
         ),
         (
-            on("created", type="date", operator="anniversary-month"),
-            "filter.operator",
+            {"type": "profile-permissions", "channel": "whatsapp_transactional"},
+            "channel",
+        ),
+        (
+            {
+                "type": "profile-permissions",
+                "channel": "whatsapp_marketing",
+                "permission": {"reachable_status": "explicitly_reachable"},
+            },
+            "permission.reachable_status",
+        ),
+        (
+            {
+                "type": "profile-permissions",
+                "channel": "whatsapp_marketing",
+                "permission": {
+                    "reachable_status": "implicitly_or_explicitly_reachable",
+                    "filters": [{"field": "subscribe_method", "method": "api"}],
+                },
+            },
+            "permission",
+        ),
+        (
+            {
+                "type": "profile-metric-funnel",
+                "steps": [],
+                "completion_window_seconds": "DAYS_2",
+            },
+            "completion_window_seconds",
+        ),
+        (
+            consent({"field": "method", "method": "form", "filter": {"value": ["F1"]}}),
+            "consent.consent_status.filters.0.filter",
+        ),
+        (
+            consent({"field": "method", "method": "telepathy"}),
+            "consent.consent_status.filters.0.method",
+        ),
+        (
+            consent({"field": "is_rcs_capable", "filter": {"operator": "equals"}}),
+            "consent.consent_status.filters.0.field",
+        ),
+        (
+            consent({"field": "status_date", "filter": ALWAYS}),
+            "consent.consent_status.filters.0.filter.operator",
+        ),
+        (
+            consent(
+                {"field": "status_date", "filter": LAST},
+                {"field": "status_date", "filter": LAST},
+            ),
+            "consent.consent_status.filters.1",
         ),
         (
             {
@@ -325,7 +497,7 @@ def test_the_answer_of_their_api_is_read_with_its_name() -> None:
                 "type": "profile-marketing-consent",
                 "consent": {"channel": "email", "consent_status": {"filters": [1]}},
             },
-            "consent.consent_status.filters",
+            "consent.consent_status.filters.0",
         ),
     ],
 )
@@ -343,3 +515,93 @@ def test_a_document_has_condition_groups(broken: Any) -> None:
         imported(broken, NAMES)
 
     assert [it.path for it in raised.value.problems] == [("condition_groups",)]
+
+
+def _predicted(**more: Any) -> dict[str, Any]:
+    return {"type": "profile-predictive-analytics", **more}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "ours"),
+    [
+        ("ProfileHasGroupMembershipCondition", joined(True), "list"),
+        ("ProfileNoGroupMembershipCondition", joined(False), "list"),
+        ("SegmentsProfileMetricCondition", metric(), "event"),
+        ("ProfileMarketingConsentCondition", consent(), "consent"),
+        (
+            "ProfilePostalCodeDistanceCondition",
+            {
+                "type": "profile-postal-code-distance",
+                "country_code": "DE",
+                "postal_code": "10115",
+                "unit": "kilometers",
+                "filter": {"type": "numeric", "operator": "greater-than", "value": 5},
+            },
+            "distance",
+        ),
+        (
+            "ProfilePropertyCondition",
+            on("email", type="existence", operator="is-set"),
+            "property",
+        ),
+        (
+            "ProfileRegionCondition",
+            {"type": "profile-region", "in_region": True, "region": "united_states"},
+            "region",
+        ),
+        ("ProfilePredictiveAnalyticsDateCondition", _predicted(), None),
+        ("ProfilePredictiveAnalyticsNumericCondition", _predicted(), None),
+        ("ProfilePredictiveAnalyticsStringCondition", _predicted(), None),
+        (
+            "ProfilePredictiveAnalyticsChannelAffinityPriorityCondition",
+            _predicted(measurement="priority"),
+            None,
+        ),
+        (
+            "ProfilePredictiveAnalyticsChannelAffinityRankCondition",
+            _predicted(measurement="rank"),
+            None,
+        ),
+        (
+            "ProfileHasCustomObjectCondition",
+            {"type": "profile-has-custom-object"},
+            None,
+        ),
+        (
+            "ProfilePermissionsCondition",
+            {
+                "type": "profile-permissions",
+                "channel": "whatsapp_marketing",
+                "permission": {
+                    "reachable_status": "implicitly_or_explicitly_reachable"
+                },
+            },
+            "consent",
+        ),
+        (
+            "SegmentsProfileMetricFunnelCondition",
+            {
+                "type": "profile-metric-funnel",
+                "timeframe_filter": LAST,
+                "steps": [
+                    {"metric_id": "M1", "metric_exists": True},
+                    {"metric_id": "M2", "metric_exists": True},
+                ],
+            },
+            "sequence",
+        ),
+    ],
+)
+def test_each_of_their_schemas_is_imported_or_named(
+    schema: str, said: Any, ours: str | None
+) -> None:
+    if ours is None:
+        with pytest.raises(AudienceError) as raised:
+            imported(document(said), NAMES)
+        (problem,) = raised.value.problems
+        assert problem.path[-1] == "type"
+        assert said["type"] in problem.message
+        return
+    _, definition = imported(document(said), NAMES)
+    parse(definition)
+    assert [*definition["groups"][0]["anyOf"][0]] == [ours]
