@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import strawberry
 
+from audience.addresses import RefusedAddress
 from audience.keys import KeyKind, Viewer
 from audience.tokens import Tokens
 from gql.errors import AccessRefused
@@ -15,7 +16,7 @@ from resolvers.db import Database, Document
 from resolvers.following import Hub
 
 Deliver = Callable[[Document], Awaitable[None]]
-CountSignUp = Callable[[], None]
+Counting = Callable[[], Awaitable[None]]
 ForgetKeys = Callable[[], None]
 
 
@@ -37,8 +38,8 @@ async def deliver_nothing(message: Document) -> None:
     """Where no delivery of confirmation messages is set up."""
 
 
-def count_nothing() -> None:
-    """Where sign-ups and what else public keys do is not limited."""
+async def count_nothing() -> None:
+    """Where what public keys do is not limited."""
 
 
 def forget_nothing() -> None:
@@ -61,7 +62,9 @@ class Context:
     tokens: Tokens | None = None
     deliver: Deliver = deliver_nothing
     address: str = "http://127.0.0.1:8000"
-    count_sign_up: CountSignUp = count_nothing
+    count_sign_up: Counting = count_nothing
+    count_event: Counting = count_nothing
+    refused_addresses: tuple[RefusedAddress, ...] = ()
     forget_keys: ForgetKeys = forget_nothing
     hub: Hub | None = None
     loaders: dict[Any, Any] = field(default_factory=dict)

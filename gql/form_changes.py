@@ -4,6 +4,7 @@ from typing import Any
 
 import strawberry
 
+from audience.addresses import RefusedAddress
 from audience.consent import evidence
 from audience.forms import definitions, fields
 from audience.forms.definitions import (
@@ -11,7 +12,6 @@ from audience.forms.definitions import (
     SUCCESS,
     FormKind,
     FormStatus,
-    RefusedAddress,
     Targeting,
 )
 from audience.forms.fields import FieldKind
@@ -336,7 +336,7 @@ class FormMutation:
     @mutation(
         SubmitFormPayload,
         SIGN_UP,
-        counts_itself=True,
+        counts="itself",
         description="Signs someone up by the answer to a form, as its own page does. "
         "Again changes nothing more.",
     )
@@ -358,6 +358,7 @@ class FormMutation:
             evidence=evidence(context.ip, context.user_agent),
             is_trusted=context.require_key().may("profiles:write"),
             count=context.count_sign_up,
+            refused=context.refused_addresses,
         )
         for confirmation in done.confirmations:
             await context.deliver(confirmation_message(confirmation, done.list))

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import segno
 import strawberry
 
+from audience.addresses import RefusedAddress
 from audience.errors import InvalidInput
-from audience.forms.definitions import FormKind, FormStatus, RefusedAddress
+from audience.forms.definitions import FormKind, FormStatus
 from audience.forms.fields import FieldKind
 from gql.connection import After, Connection, Count, Edge, First, asked_page, connection
 from gql.context import Context
@@ -74,7 +75,8 @@ expose(
     name="RefusedAddress",
     description="Kinds of e-mail addresses that a form may refuse.",
     values={
-        "DISPOSABLE": "Mailboxes for a few minutes, of some 60 well-known services.",
+        "DISPOSABLE": "Mailboxes for a few minutes: the domains, and those under them, "
+        "of the public list disposable-email-domains.",
         "ROLE": "Addresses of an office rather than a person, such as info@ or sales@.",
     },
 )

@@ -3,7 +3,7 @@ comes back in the payload."""
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import strawberry
 
@@ -21,12 +21,12 @@ def mutation(
     *scopes: str,
     description: str,
     needs_all: bool = False,
-    counts_itself: bool = False,
+    counts: Literal["sign-up", "event", "itself"] = "sign-up",
 ) -> Callable[[Change], Any]:
     """A mutation from an async function of (context, input) that answers the
     payload's source. Its key must have one of `scopes`, or all of them. What public
-    keys may do is counted each time, unless the function counts it itself: one
-    request may bring many."""
+    keys may do is counted each time, since one request may bring many: as a sign-up,
+    as an event, or by the function itself."""
     alternatives = [(each,) for each in scopes] if needs_all else [scopes]
 
     def declare(change: Change) -> Any:
@@ -38,8 +38,8 @@ def mutation(
                 info.context.require(*wanted)
             viewer = info.context.viewer
             try:
-                if viewer and viewer.kind is KeyKind.PUBLIC and not counts_itself:
-                    info.context.count_sign_up()
+                if viewer and viewer.kind is KeyKind.PUBLIC:
+                    await _count(info.context, counts)
                 changed: Document = await function(info.context, input)
             except AudienceError as error:
                 return {"user_errors": problems_of(error.problems)}
@@ -64,6 +64,13 @@ def mutation(
         )
 
     return declare
+
+
+async def _count(context: Context, what: str) -> None:
+    if what == "sign-up":
+        await context.count_sign_up()
+    elif what == "event":
+        await context.count_event()
 
 
 def given(value: Any) -> Any:

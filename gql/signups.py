@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 
+from audience.addresses import check_address
 from audience.consent import evidence
 from audience.keys import SIGN_UP
 from audience.signups import leaving, sign_up
@@ -144,13 +145,17 @@ class SignUpMutation:
             source=given(input.custom_source),
             consent_text=given(input.consent_text),
         )
+        is_trusted = context.require_key().may("profiles:write")
+        email = wanted.change.identity.email
+        if email is not None and not is_trusted:
+            check_address(email, context.refused_addresses, ("email",))
         done = await subscribe(
             context.db,
             wanted,
             now=context.now(),
             tokens=context.require_tokens(),
             evidence=evidence(context.ip, context.user_agent),
-            is_trusted=context.require_key().may("profiles:write"),
+            is_trusted=is_trusted,
         )
         for confirmation in done.confirmations:
             await context.deliver(

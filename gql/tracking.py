@@ -112,6 +112,7 @@ class TrackingMutation:
         TrackEventPayload,
         "events:write",
         SIGN_UP,
+        counts="event",
         description="Records something that someone did.",
     )
     @staticmethod

@@ -108,7 +108,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(next_at=ASCENDING),
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
     ],
-    "mail_counts": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    "rate_counts": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
     "integrations": [
         IndexModel([("name_key", ASCENDING)], unique=True),
         _unique("key"),

@@ -63,7 +63,7 @@ class Database:
     forms: Collection
     form_events: Collection
     outbox: Collection
-    mail_counts: Collection
+    rate_counts: Collection
     keys: Collection
     event_batches: Collection
     erasures: Collection

@@ -1,12 +1,10 @@
-"""Messages that wait to be sent, and how many were asked for. They outlive the process
-that took them; one may be sent twice when a process dies between sending and noting it.
-"""
+"""Messages that wait to be sent. They outlive the process that took them; one may be
+sent twice when a process dies between sending and noting it."""
 
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
 
 from resolvers.db import Database, Document
 
@@ -52,28 +50,3 @@ async def postpone_message(
 ) -> None:
     """It is to be tried again."""
     await db.outbox.update_one({"_id": message_id}, {"$set": {"next_at": next_at}})
-
-
-async def may_send(
-    db: Database, key: str, amount: int, window: timedelta, now: datetime
-) -> bool:
-    """Counts one message for `key`; False when it is one too many in the window.
-    Windows begin for everybody at the same time. The key names nobody: a hash."""
-    length = window.total_seconds()
-    number = int(now.timestamp() // length)
-    update = {
-        "$inc": {"count": 1},
-        "$setOnInsert": {"expires_at": now + window},
-    }
-    for _ in range(2):
-        try:
-            counted = await db.mail_counts.find_one_and_update(
-                {"_id": f"{key}:{int(length)}:{number}"},
-                update,
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-        except DuplicateKeyError:  # counted by another at the same moment
-            continue
-        return bool(counted["count"] <= amount)
-    return False

@@ -80,6 +80,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             keys=Keys(db, admin.get_secret_value() if admin else None),
             limits=Limits.of(settings),
             sign_ups=Limits([], [], parse_many(settings.rate_limit_signup)),
+            events=Limits([], [], parse_many(settings.rate_limit_tracking)),
             tokens=tokens,
             deliver=deliver_by_mail(db, settings.address, secret, postman.wake.set)
             if settings.smtp_host

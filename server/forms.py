@@ -196,6 +196,7 @@ async def _submit(request: Request, answer: Answer) -> Submitted:
         tokens=running.tokens,
         evidence=evidence(address, request.headers.get("user-agent")),
         count=sign_up_counter(running, address),
+        refused=running.settings.refused_addresses,
     )
     for confirmation in done.confirmations:
         await running.deliver(confirmation_message(confirmation, done.list))

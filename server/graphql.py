@@ -35,7 +35,7 @@ from gql.context import Context, fixed_clock
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
-from server.running import running_of, sign_up_counter
+from server.running import event_counter, running_of, sign_up_counter
 from server.settings import Settings
 
 RESPONSE = "application/graphql-response+json"
@@ -147,6 +147,8 @@ class Endpoint(GraphQL[RequestContext, None]):
             hub=running.hub,
             address=running.settings.address,
             count_sign_up=sign_up_counter(running, client_address(request)),
+            count_event=event_counter(running, client_address(request)),
+            refused_addresses=running.settings.refused_addresses,
             forget_keys=running.keys.forget,
             compiled=running.settings.executor == "compiled",
             connection=request if isinstance(request, WebSocket) else None,

@@ -1,8 +1,6 @@
 """How messages reach people. Without a mail server set up, they are printed, so that
 their links can be followed."""
 
-import hashlib
-import hmac
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gql.context import Deliver
+from resolvers.counters import count_within, hashed
 from resolvers.db import Database, Document
-from resolvers.outbox import may_send, put_message
+from resolvers.outbox import put_message
 from server.messages import (
     CONFIRMATION,
     ERASURE,
@@ -54,11 +53,11 @@ def deliver_by_mail(
         kind = _kind(message)
         about = message["list"] if kind == CONFIRMATION else kind
         limits = (
-            (_hashed(secret, f"{to}\n{about}"), PER_LIST_AND_HOUR, timedelta(hours=1)),
-            (_hashed(secret, to), PER_DAY, timedelta(days=1)),
+            (hashed(secret, f"{to}\n{about}"), PER_LIST_AND_HOUR, timedelta(hours=1)),
+            (hashed(secret, to), PER_DAY, timedelta(days=1)),
         )
         for key, amount, window in limits:
-            if not await may_send(db, key, amount, window, now):
+            if not await count_within(db, key, amount, window, now):
                 _log.info("message left out: too many to this address")
                 return
         content = {name: each for name, each in message.items() if name != "to"}
@@ -90,8 +89,3 @@ def _kind(message: Document) -> str:
     usual = CONFIRMATION if "list" in message else PREFERENCES
     kind: str = message.get("kind", usual)
     return kind
-
-
-def _hashed(secret: str, text: str) -> str:
-    """What an address is counted under, without keeping it."""
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

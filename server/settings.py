@@ -12,6 +12,8 @@ from limits import parse_many
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from audience.addresses import RefusedAddress
+
 Words = Annotated[tuple[str, ...], NoDecode]
 
 MONGODB_URI = "MONGODB_URI"
@@ -132,9 +134,21 @@ class Settings(BaseSettings):
     )
     rate_limit_signup: str = Field(
         default="30/minute",
-        description="Sign-ups through forms, and mutations with public keys, allowed "
-        "per client address, counted by each worker. Raise it where many visitors "
-        "share an address, or where pages track events.",
+        description="Sign-ups through forms, and mutations with public keys but "
+        "`trackEvent`, allowed per client address, counted by all workers together. "
+        "Raise it where many visitors share an address.",
+    )
+    rate_limit_tracking: str = Field(
+        default="300/minute",
+        description="Events that `trackEvent` records with public keys, allowed per "
+        "client address, counted by each worker. `AUDIENCE_RATE_LIMIT_ADDRESS` counts "
+        "the requests besides.",
+    )
+    refused_addresses: Annotated[tuple[RefusedAddress, ...], NoDecode] = Field(
+        default=(),
+        description="Kinds of e-mail addresses that no form and no public key signs "
+        "up, separated by commas: `disposable` (mailboxes for minutes), `role` "
+        "(`info@`, `sales@`, ...). A form can refuse them for itself.",
     )
     smtp_host: str | None = Field(
         default=None,
@@ -186,6 +200,17 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(word for word in value.replace(",", " ").split() if word)
         return value
+
+    @field_validator("refused_addresses", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = [name.upper() for name in value.replace(",", " ").split()]
+        for name in names:
+            if name not in set(RefusedAddress):
+                raise ValueError(f"{name.lower()!r:.40} is neither disposable nor role")
+        return tuple(RefusedAddress(name) for name in names)
 
     @field_validator("origins")
     @classmethod
@@ -244,6 +269,7 @@ class Settings(BaseSettings):
         "rate_limit_public",
         "rate_limit_address",
         "rate_limit_signup",
+        "rate_limit_tracking",
     )
     @classmethod
     def _rate(cls, value: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from audience.addresses import RefusedAddress
 from audience.consent import MAX_CONSENT_TEXT, Channel
 from audience.errors import AudienceError, Code, InvalidInput, Problem, TooLarge
 from audience.forms.fields import EMAIL, PHONE, FormField, check_fields
@@ -45,13 +46,6 @@ class FormStatus(StrEnum):
     DRAFT = "DRAFT"
     LIVE = "LIVE"
     ARCHIVED = "ARCHIVED"
-
-
-class RefusedAddress(StrEnum):
-    """Kinds of e-mail addresses that a form may refuse."""
-
-    DISPOSABLE = "DISPOSABLE"
-    ROLE = "ROLE"
 
 
 @dataclass(frozen=True, slots=True)

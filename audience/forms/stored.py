@@ -3,13 +3,13 @@
 from dataclasses import asdict, fields
 from typing import Any
 
+from audience.addresses import RefusedAddress
 from audience.consent import Channel
 from audience.forms.definitions import (
     Form,
     FormConsent,
     FormKind,
     FormStatus,
-    RefusedAddress,
     Targeting,
 )
 from audience.forms.fields import FieldKind, FormField

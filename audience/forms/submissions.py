@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from audience.addresses import RefusedAddress, check_address
 from audience.consent import Channel, Method
 from audience.errors import AudienceError, InvalidInput, Problem
-from audience.forms.addresses import check_address
 from audience.forms.definitions import Form, FormConsent
 from audience.forms.fields import (
     EMAIL,
@@ -32,13 +32,17 @@ class Answers:
 
 
 def check_answers(
-    form: Form, values: Any, channels: Sequence[Channel] | None = None
+    form: Form,
+    values: Any,
+    channels: Sequence[Channel] | None = None,
+    refused: Sequence[RefusedAddress] = (),
 ) -> Answers:
     """The checked answers, hidden fields included; every problem is named at once,
     with the path `values`, then the field's target.
 
     A form with one channel asks for nothing more than to be sent; of several, the
-    person picks at least one.
+    person picks at least one. Addresses that are `refused` everywhere are refused
+    beside those that the form refuses.
     """
     if not isinstance(values, Mapping):
         raise InvalidInput("The values are given as an object, by target.", (VALUES,))
@@ -47,7 +51,9 @@ def check_answers(
     for field in form.fields:
         path = (VALUES, field.target)
         try:
-            value = _value(form, field, values.get(field.target), path)
+            value = _value(field, values.get(field.target), path)
+            if value is not None and field.target == EMAIL:
+                check_address(value, {*form.refused_addresses, *refused}, path)
         except AudienceError as error:
             problems += error.problems
             continue
@@ -104,9 +110,7 @@ def sign_ups(
         ) from None
 
 
-def _value(
-    form: Form, field: FormField, given: Any, path: tuple[str, ...]
-) -> str | None:
+def _value(field: FormField, given: Any, path: tuple[str, ...]) -> str | None:
     if field.kind is FieldKind.HIDDEN:
         return field.value
     if given is None:
@@ -120,10 +124,7 @@ def _value(
         raise InvalidInput(f"This has at most {MAX_VALUE:,} characters.", path)
     if not is_plain(text):
         raise InvalidInput("This has characters that cannot be shown.", path)
-    checked = _CHECKS.get(field.kind, _any)(field, text, path)
-    if field.target == EMAIL:
-        check_address(checked, form.refused_addresses, path)
-    return checked
+    return _CHECKS.get(field.kind, _any)(field, text, path)
 
 
 def _any(field: FormField, text: str, path: tuple[str, ...]) -> str:

@@ -2,11 +2,12 @@
 forms embedded in other sites."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
+from audience.addresses import RefusedAddress
 from audience.consent import NO_EVIDENCE, Channel, Evidence, Status
 from audience.errors import InvalidInput, NotFound
 from audience.forms.rendering import read_render_token
@@ -53,19 +54,24 @@ async def submit_form(
     tokens: Tokens,
     evidence: Evidence = NO_EVIDENCE,
     is_trusted: bool = False,
-    count: Callable[[], None],
+    count: Callable[[], Awaitable[None]],
+    refused: Sequence[RefusedAddress] = (),
 ) -> Submitted:
     """Signs up whoever filled in the form with this id or short name.
 
     The answer is the same for known and unknown people. Without `is_trusted` a token
     of the form's showing is needed. Whoever fills in the trap is told the same, and
-    nothing is done. `count` raises when too much comes from one address.
+    nothing is done. `count` raises when too much comes from one address. Addresses of
+    a kind that is `refused` everywhere are taken from the trusted alone.
     """
     kept = await live_form(db, key)
     found = await live_list(db, kept["list_id"], ("formId",))
     form = form_of(kept)
-    count()
-    answers = check_answers(form, answer.values, answer.channels)
+    if not is_trusted:
+        await count()
+    answers = check_answers(
+        form, answer.values, answer.channels, () if is_trusted else refused
+    )
     wanted = sign_ups(form, answers, answer.anonymous_id)
     is_single = found["opt_in"] == OptIn.SINGLE
     status = Status.SUBSCRIBED if is_single else Status.PENDING

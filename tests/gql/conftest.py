@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
+from audience.addresses import RefusedAddress
 from audience.errors import LimitReached
 from audience.keys import EVERYTHING, KeyKind, Viewer
 from audience.tokens import Tokens
-from gql.context import Context
+from gql.context import Context, Counting
 from gql.schema import schema
 from resolvers.db import Database, Document
 
@@ -31,7 +32,8 @@ class Api:
     now: datetime = NOW
     sent: list[Document] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
-    sign_ups: int = 1_000
+    limit: int = 1_000
+    refused: tuple[RefusedAddress, ...] = ()
 
     async def execute(
         self, operation: str, variables: dict[str, Any] | None = None
@@ -63,13 +65,18 @@ class Api:
             request_id="request-1",
             tokens=Tokens("secret"),
             deliver=self._deliver,
-            count_sign_up=self._count,
+            count_sign_up=self._counting("sign-up"),
+            count_event=self._counting("event"),
+            refused_addresses=self.refused,
         )
 
-    def _count(self) -> None:
-        if len(self.counted) == self.sign_ups:
-            raise LimitReached("Too many.")
-        self.counted.append("sign-up")
+    def _counting(self, what: str) -> Counting:
+        async def count() -> None:
+            if len(self.counted) == self.limit:
+                raise LimitReached("Too many.")
+            self.counted.append(what)
+
+        return count
 
     async def _deliver(self, message: Document) -> None:
         self.sent.append(message)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from audience.addresses import RefusedAddress
 from tests.gql.conftest import PUBLIC, Api
 
 pytestmark = pytest.mark.anyio
@@ -265,11 +266,39 @@ async def test_what_a_public_key_changes_is_counted_each_time(
     asked += "{ userErrors { code } } }"
 
     await api.ask(asked)
-    data = await replace(visitor, sign_ups=1).ask(asked)
+    data = await replace(visitor, limit=1).ask(asked)
 
-    assert api.counted == ["sign-up"]
+    what = "event" if name == "trackEvent" else "sign-up"
+    assert (api.counted, visitor.counted) == ([what], [what])
     assert {"code": "LIMIT_REACHED"} not in data["a"]["userErrors"]
     assert data["b"]["userErrors"] == [{"code": "LIMIT_REACHED"}]
+
+
+async def test_kinds_of_addresses_are_refused_to_strangers(
+    api: Api, visitor: Api
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+    visitor = replace(visitor, refused=tuple(RefusedAddress))
+    api.refused = tuple(RefusedAddress)
+    told = {}
+    for email in ("ada@mailinator.com", "info@shop.example"):
+        given = {"listId": list_id, "email": email}
+        told[email] = (await visitor.ask(SUBSCRIBE, input=given))["subscribe"]
+        data = await api.ask(SUBSCRIBE, input=given)
+        assert data["subscribe"] == {"status": "SUBSCRIBED", "userErrors": []}
+
+    def refusal(message: str) -> Any:
+        error = {"code": "INVALID", "message": message, "path": ["email"]}
+        return {"status": None, "userErrors": [error]}
+
+    assert told == {
+        "ada@mailinator.com": refusal(
+            "Addresses that last only minutes are not taken here: use a lasting one."
+        ),
+        "info@shop.example": refusal(
+            "This address seems to stand for an office: use a personal one."
+        ),
+    }
 
 
 async def test_a_public_key_gives_nobody_an_address_by_their_phone_number(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from audience.addresses import RefusedAddress
 from audience.consent import Channel, Status, SuppressionReason
 from audience.forms.definitions import Form, FormConsent, FormKind, FormStatus
 from audience.forms.fields import FieldKind, FormField
@@ -411,6 +412,41 @@ async def test_sign_ups_of_one_address_are_limited(
     assert answers[2].json()["errors"][0]["code"] == "LIMIT_REACHED"
     assert page.status_code == 429
     assert 'role="alert">Too many requests' in page.text
+
+
+async def test_a_limit_holds_across_processes(
+    db: Database, settings: Settings, form: Document
+) -> None:
+    limited = settings.model_copy(update={"rate_limit_signup": "3/hour"})
+    given = {"values": {"email": ADA}, "token": token_of(form)}
+    statuses = []
+    for address in ("127.0.0.1", "127.0.0.1", "192.0.2.1"):
+        app = create_app(limited, schema)
+        async with app.router.lifespan_context(app), client_of(app, address) as client:
+            for _ in range(2):
+                answer = await client.post(f"/f/{form['short']}", json=given)
+                statuses.append(answer.status_code)
+
+    assert statuses == [200, 200, 200, 429, 200, 200]
+    kept = await find(db.rate_counts, {})
+    assert not any("127.0.0.1" in each["_id"] for each in kept)
+
+
+async def test_a_server_refuses_kinds_of_addresses_in_every_form(
+    db: Database, settings: Settings, form: Document
+) -> None:
+    refusing = settings.model_copy(
+        update={"refused_addresses": (RefusedAddress.DISPOSABLE,)}
+    )
+    app = create_app(refusing, schema)
+    statuses = []
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        for email in ("ada@mailinator.com", "info@shop.example"):
+            given = {"values": {"email": email}, "token": token_of(form)}
+            answer = await client.post(f"/f/{form['short']}", json=given)
+            statuses.append(answer.status_code)
+
+    assert statuses == [422, 200]
 
 
 async def test_the_script_is_for_every_site(client: httpx.AsyncClient) -> None:

@@ -21,9 +21,10 @@ from audience.consent import Channel
 from audience.lists import OptIn
 from audience.signups import sign_up
 from audience.tokens import Tokens, read_leave
+from resolvers.counters import count_within
 from resolvers.db import Database, Document, find
 from resolvers.lists import create_list
-from resolvers.outbox import may_send, put_message, take_message
+from resolvers.outbox import put_message, take_message
 from resolvers.signups import subscribe
 from server.mail import deliver_by_mail
 from server.messages import CONFIRMATION, PREFERENCES, Sender, envelope_of, mail_of
@@ -243,22 +244,22 @@ async def test_the_same_address_is_not_written_to_again_and_again(
     for number in range(30):
         await send({**message, "list": f"List {number}"})
     assert await db.outbox.count_documents({}) == 20
-    assert not await db.mail_counts.find_one({"_id": {"$regex": ADA}})
+    assert not await db.rate_counts.find_one({"_id": {"$regex": ADA}})
 
 
 async def test_limits_begin_anew(db: Database) -> None:
     hour = timedelta(hours=1)
 
-    allowed = [await may_send(db, "key", 2, hour, NOW) for _ in range(3)]
-    others = await may_send(db, "other", 2, hour, NOW)
-    later = await may_send(db, "key", 2, hour, NOW + hour)
+    allowed = [await count_within(db, "key", 2, hour, NOW) for _ in range(3)]
+    others = await count_within(db, "other", 2, hour, NOW)
+    later = await count_within(db, "key", 2, hour, NOW + hour)
 
     assert (allowed, others, later) == ([True, True, False], True, True)
 
 
 async def test_limits_hold_for_requests_at_the_same_time(db: Database) -> None:
     allowed = await asyncio.gather(
-        *(may_send(db, "key", 3, timedelta(hours=1), NOW) for _ in range(10))
+        *(count_within(db, "key", 3, timedelta(hours=1), NOW) for _ in range(10))
     )
 
     assert sum(allowed) == 3

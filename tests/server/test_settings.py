@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from audience.addresses import RefusedAddress
 from server.settings import (
     BadSettings,
     Settings,
@@ -103,6 +104,11 @@ def test_secrets_are_hidden_when_they_are_refused() -> None:
             "'plenty' is not a rate such as 600/minute or 10/second",
         ),
         (
+            "AUDIENCE_REFUSED_ADDRESSES",
+            "role,spam",
+            "'spam' is neither disposable nor role",
+        ),
+        (
             "AUDIENCE_BASE_URL",
             "audience.example",
             "'audience.example' is not an address such as https://audience.example.com",
@@ -126,6 +132,7 @@ def test_a_worker_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> No
         admin_key="an-admin-key-for-the-tests",
         origins=(),
         trusted_proxies=("10.0.0.0/8", "::1"),
+        refused_addresses=(RefusedAddress.ROLE,),
         graphiql=False,
         port=9000,
     )
