@@ -28,9 +28,11 @@ from graphql import (
     is_non_null_type,
 )
 from strawberry.extensions import AddValidationRules
+from strawberry.schema.schema import Schema
 
 from audience.conditions.limits import CONDITIONS
 from audience.keys import KeyKind
+from gql.execution import PerDocument
 from resolvers.pages import DEFAULT_PAGE, MAXIMUM_PAGE
 
 MAX_TOKENS = 10_000
@@ -76,12 +78,29 @@ class ShapeRule(ValidationRule):
                 )
 
 
-class Limits(AddValidationRules):
+class Limits(PerDocument, AddValidationRules):
     """The bounds of an operation: tokens, fields, depth, aliases, and objects answered.
     Whoever has no secret key may write less: enough to ask for the schema."""
 
     def __init__(self) -> None:
         super().__init__([ShapeRule])
+
+    @classmethod
+    def standing(cls, context: Any) -> bool:
+        """Whether the larger bounds hold."""
+        viewer = getattr(context, "viewer", None)
+        return viewer is not None and viewer.kind is KeyKind.SECRET
+
+    @classmethod
+    def lets_through(
+        cls,
+        schema: Schema,
+        document: DocumentNode,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+    ) -> bool:
+        """Only how many objects are answered depends on the variables."""
+        return _problem(schema, document, operation_name, variables) is None
 
     def on_operation(self) -> Iterator[None]:
         allowed = MAX_TOKENS if self._has_secret_key() else MAX_TOKENS_WITHOUT_KEY
@@ -108,30 +127,37 @@ class Limits(AddValidationRules):
         context = self.execution_context
         document = context.graphql_document
         if not context.pre_execution_errors and document is not None:
-            problem = self._problem(document)
+            problem = _problem(
+                context.schema,
+                document,
+                context._provided_operation_name,
+                context.variables,
+            )
             if problem is not None:
                 context.pre_execution_errors = [problem]
         yield
 
     def _has_secret_key(self) -> bool:
-        viewer = getattr(self.execution_context.context, "viewer", None)
-        return viewer is not None and viewer.kind is KeyKind.SECRET
+        return self.standing(self.execution_context.context)
 
-    def _problem(self, document: DocumentNode) -> GraphQLError | None:
-        context = self.execution_context
-        name = context._provided_operation_name
-        operations = list(_operations(document))
-        if name is None and len(operations) > 1:
-            return GraphQLError(
-                "The document has several operations: say which one with operationName."
-            )
-        for operation in operations:
-            if name is None or (operation.name and operation.name.value == name):
-                sizes = _sizes(operation, context.variables or {})
-                schema: GraphQLSchema = context.schema._schema
-                nodes = _nodes_of(schema, document, operation, sizes)
-                return _too_many(nodes, operation) if nodes > MAX_NODES else None
-        return None
+
+def _problem(
+    schema: Schema,
+    document: DocumentNode,
+    name: str | None,
+    variables: Mapping[str, Any] | None,
+) -> GraphQLError | None:
+    operations = list(_operations(document))
+    if name is None and len(operations) > 1:
+        return GraphQLError(
+            "The document has several operations: say which one with operationName."
+        )
+    for operation in operations:
+        if name is None or (operation.name and operation.name.value == name):
+            sizes = _sizes(operation, variables or {})
+            nodes = _nodes_of(schema._schema, document, operation, sizes)
+            return _too_many(nodes, operation) if nodes > MAX_NODES else None
+    return None
 
 
 def _too_many(nodes: int, operation: OperationDefinitionNode) -> GraphQLError:

@@ -9,7 +9,7 @@ from gql.consent import ConsentMutation
 from gql.erasures import ErasureMutation
 from gql.errors import present
 from gql.events import EventQuery
-from gql.execution import CompiledExecutor, DocumentCache
+from gql.execution import CompiledExecutor, CompiledSchema, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
 from gql.import_changes import ImportMutation
@@ -74,7 +74,7 @@ class Mutation(
     pass
 
 
-class AudienceSchema(strawberry.Schema):
+class AudienceSchema(CompiledSchema):
     """A schema whose errors are fit to be shown: faults are logged and masked."""
 
     def process_errors(

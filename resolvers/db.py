@@ -4,8 +4,8 @@ The only module that names the driver: Motor, or PyMongo's own async API, which
 differ in the calls that are wrapped here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
@@ -26,6 +26,8 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
+
+from resolvers.gathering import Gathering
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
@@ -75,20 +77,27 @@ class Database:
     leases: Collection
     secrets: Collection
     migrations: Collection
+    gathering: Gathering = field(default_factory=Gathering)
 
 
 COLLECTIONS = tuple(
     name
     for name in Database.__dataclass_fields__
-    if name not in ("client", "name", "driver")
+    if name not in ("client", "name", "driver", "gathering")
 )
 
 
 def connect(
-    uri: str, name: str = "audience", *, driver: Driver = "motor", **options: Any
+    uri: str,
+    name: str = "audience",
+    *,
+    driver: Driver = "motor",
+    shared_reads: bool = True,
+    **options: Any,
 ) -> Database:
     """A database whose writes wait for the majority. Nothing is sent yet.
 
+    `shared_reads`: whether requests put what they read of one kind into one command.
     `options` go to the driver's client. UnusableDatabase when the address is
     malformed.
     """
@@ -115,7 +124,13 @@ def connect(
         ) from None
     database = client.get_database(name, codec_options=_CODEC)
     collections = {each: database.get_collection(each) for each in COLLECTIONS}
-    return Database(client=client, name=name, driver=driver, **collections)
+    return Database(
+        client=client,
+        name=name,
+        driver=driver,
+        gathering=Gathering(on=shared_reads),
+        **collections,
+    )
 
 
 async def close(db: Database) -> None:
@@ -210,6 +225,28 @@ async def find(
         session=session,
     )
     return await cursor.to_list(None)
+
+
+async def find_by(
+    db: Database,
+    collection: Collection,
+    field: str,
+    values: Sequence[Hashable],
+    projection: Mapping[str, Any] | None = None,
+    match: Mapping[str, Hashable] | None = None,
+) -> dict[Any, Document]:
+    """The documents, by the unique `field`, in which it is one of `values`, and others
+    maybe: read in one command with what other requests ask alike, so not to be changed.
+    A `match` narrows them."""
+
+    async def read(wanted: list[Hashable]) -> dict[Any, Document]:
+        narrowed = {field: {"$in": wanted}, **(match or {})}
+        rows = await find(collection, narrowed, projection)
+        return {row[field]: row for row in rows}
+
+    asked = None if projection is None else tuple(projection.items())
+    kind = (collection.name, field, asked, tuple(match.items()) if match else ())
+    return await db.gathering.read(kind, values, read)
 
 
 async def aggregate(

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from resolvers.branches import united
-from resolvers.db import Database, Document, aggregate, find
+from resolvers.db import Database, Document, aggregate, find, find_by
 from resolvers.keeper.builds import is_built
 from resolvers.keeper.shares import SHARES, share_rows
 from resolvers.keeper.sides import shown_rows
@@ -78,23 +78,30 @@ async def kept_sizes(db: Database, segments: Sequence[Document]) -> list[int]:
 
 
 async def kept_members(
-    db: Database, segments: Sequence[Document], page: PageRequest
+    db: Database,
+    segments: Sequence[Document],
+    page: PageRequest,
+    *,
+    projection: Document | None = None,
 ) -> list[Page]:
     """A page of each segment's members, with the profile and since when, the longest
     known first; all in one command."""
-    return await _member_pages(
-        db, segments, page, [_members_now(segment) for segment in segments]
-    )
+    members = [_members_now(segment) for segment in segments]
+    return await _member_pages(db, segments, page, members, projection)
 
 
 async def past_members(
-    db: Database, segments: Sequence[Document], at: datetime, page: PageRequest
+    db: Database,
+    segments: Sequence[Document],
+    at: datetime,
+    page: PageRequest,
+    *,
+    projection: Document | None = None,
 ) -> list[Page]:
     """The same of those who were members at an instant and are known still: by what
     readers could see then, or see now of it."""
-    return await _member_pages(
-        db, segments, page, [_members_at(db, segment, at) for segment in segments]
-    )
+    members = [_members_at(db, segment, at) for segment in segments]
+    return await _member_pages(db, segments, page, members, projection)
 
 
 async def past_sizes(
@@ -285,6 +292,7 @@ async def _member_pages(
     segments: Sequence[Document],
     page: PageRequest,
     members: Sequence[list[Document]],
+    projection: Document | None,
 ) -> list[Page]:
     after, before = _bounds(page)
     beyond: Document = {}
@@ -312,8 +320,7 @@ async def _member_pages(
     name = db.segment_members.name
     rows = await aggregate(db.segment_members, united(name, branches))
     wanted = list({row["_id"] for row in rows})
-    known = await find(db.profiles, {"_id": {"$in": wanted}})
-    profiles = {row["_id"]: row for row in known}
+    profiles = await find_by(db, db.profiles, "_id", wanted, projection)
     found: dict[ObjectId, list[Document]] = {it["_id"]: [] for it in segments}
     for row in rows:
         found[row["segment_id"]].append(row)

@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 
 from audience.errors import AudienceError, LimitReached
 from audience.events import MAX_METRICS
-from resolvers.db import Database, Document, aggregate, find
+from resolvers.db import Database, Document, aggregate, find, find_by
 from resolvers.ids import object_id
 from resolvers.pages import Order, Page, PageRequest, read_page
 
@@ -20,21 +20,19 @@ async def metrics_by_id(
 ) -> list[Document | None]:
     """One slot per id, in order."""
     wanted = [object_id(one) for one in ids]
-    rows = await find(db.metrics, {"_id": {"$in": wanted}})
-    found = {row["_id"]: row for row in rows}
+    found = await find_by(db, db.metrics, "_id", wanted)
     return [found.get(one) for one in wanted]
 
 
 async def metrics_by_name(db: Database, names: Sequence[str]) -> list[Document | None]:
     """One slot per name, in order."""
-    found = await _by_name(db, names)
+    found = await find_by(db, db.metrics, "name", names)
     return [found.get(name) for name in names]
 
 
 async def metrics_by_key(db: Database, keys: Sequence[str]) -> list[Document | None]:
     """One slot per key, as profiles' summaries use them, in order."""
-    rows = await find(db.metrics, {"key": {"$in": list(set(keys))}})
-    found = {row["key"]: row for row in rows}
+    found = await find_by(db, db.metrics, "key", list(set(keys)))
     return [found.get(key) for key in keys]
 
 

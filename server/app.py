@@ -38,7 +38,7 @@ from server.keeping import keeping
 from server.logs import configure_logs
 from server.mail import deliver_by_mail, deliver_to_console
 from server.messages import Sender
-from server.middleware import with_headers, with_request_id
+from server.middleware import around_requests
 from server.pages import show_confirmation, take_confirmation
 from server.preferences import (
     export_history,
@@ -67,7 +67,12 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        db = connect(uri.get_secret_value(), settings.database, driver=settings.driver)
+        db = connect(
+            uri.get_secret_value(),
+            settings.database,
+            driver=settings.driver,
+            shared_reads=settings.shared_reads,
+        )
         given, admin = settings.secret, settings.admin_key
         secret = given.get_secret_value() if given else await signing_secret(db)
         tokens = Tokens(secret)
@@ -105,8 +110,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
     return Starlette(
         routes=_routes(settings, schema),
         middleware=[
-            Middleware(with_request_id),
-            Middleware(with_headers),
+            Middleware(around_requests),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.origins,

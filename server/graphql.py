@@ -4,6 +4,7 @@ the transport. What the operations mean is the schema's."""
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -117,9 +118,11 @@ class Endpoint(GraphQL[RequestContext, None]):
                     "GraphQL is asked with GET or POST.",
                     {"Allow": "GET, POST"},
                 )
-            if not self.should_render_graphql_ide(StarletteRequestAdapter(request)):
+            adapter = StarletteRequestAdapter(request)
+            if not self.should_render_graphql_ide(adapter):
                 await self._let_in(request)
-            response = await self.run(request)
+            usual = scope["method"] == "POST" and _is_usual(request.headers)
+            response = await (self._answer if usual else self.run)(request)
         except Refused as refusal:
             response = refusal_response(refusal, _media_type(request.headers))
         except HTTPException as error:
@@ -129,6 +132,29 @@ class Endpoint(GraphQL[RequestContext, None]):
         finally:
             await request.close()
         return await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> ASGIApp:
+        """What `run` answers to a single operation in JSON, without its detours."""
+        asked = _operation_in(await request.body())
+        if asked is None:
+            answer: ASGIApp = await self.run(request)
+            return answer
+        result = await self.execute_single(
+            request=request,
+            request_adapter=StarletteRequestAdapter(request),
+            sub_response=_NO_RESPONSE,
+            context=await self.get_context(request, _NO_RESPONSE),
+            root_value=None,
+            request_data=asked,
+        )
+        if result.errors or result.extensions:
+            return self.create_response(
+                await self.process_result(request, result),
+                await self.get_sub_response(request),
+            )
+        return _Answer(
+            orjson.dumps({"data": result.data}), _media_type(request.headers)
+        )
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -259,6 +285,27 @@ class Endpoint(GraphQL[RequestContext, None]):
             request.state.log = {"key": viewer.name}
 
 
+class _Answer:
+    """An answer with nothing to be said but its data."""
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        self.body = body
+        self.media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", f"{self.media_type}{CHARSET}".encode()),
+        ]
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+_NO_RESPONSE = Response()
+"""Where Strawberry's view wants one; nothing here writes to it."""
+
+
 def client_address(connection: HTTPConnection) -> str:
     """The caller's address; trusted proxies have been looked through already."""
     return connection.client.host if connection.client else "unknown"
@@ -316,6 +363,33 @@ def _bounded(receive: Receive, allowed: Callable[[], int]) -> Receive:
     return receiving
 
 
+def _is_usual(headers: Headers) -> bool:
+    """Whether JSON is sent, and nothing that goes on is wanted in return."""
+    accepted = headers.get("accept", "")
+    return headers.get("content-type", "").startswith(JSON) and not (
+        "text/event-stream" in accepted or "multipart/" in accepted
+    )
+
+
+def _operation_in(body: bytes) -> GraphQLRequestData | None:
+    """A single operation, and nothing unusual about it."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(data, dict) or data.get("extensions"):
+        return None
+    query, variables = data.get("query"), data.get("variables")
+    name = data.get("operationName")
+    if not (
+        isinstance(query, str)
+        and isinstance(variables, dict | None)
+        and isinstance(name, str | None)
+    ):
+        return None
+    return GraphQLRequestData(query, variables, name, None)
+
+
 def _is_request_error(response: GraphQLHTTPResponse) -> bool:
     """Whether nothing was executed: no data, and no error has a place in it."""
     errors: list[Any] = response.get("errors") or []
@@ -328,8 +402,13 @@ def _is_request_error(response: GraphQLHTTPResponse) -> bool:
 
 def _media_type(headers: Headers) -> str:
     """What the caller prefers; plain JSON unless the response type is asked for."""
+    return _preferred(headers.get("accept", "*/*"))
+
+
+@lru_cache(maxsize=256)
+def _preferred(accepted: str) -> str:
     best = {RESPONSE: 0.0, JSON: 0.0}
-    for part in headers.get("accept", "*/*").split(","):
+    for part in accepted.split(","):
         name, *parameters = (word.strip().lower() for word in part.split(";"))
         quality = next((_quality(each) for each in parameters if each[:2] == "q="), 1.0)
         if name in best:

@@ -2,11 +2,12 @@
 
 import re
 import time
+from functools import lru_cache
 from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _QUIET = ("/health/", "/metrics", "/graphiql/")
 _ROUTES = (
@@ -48,9 +50,10 @@ def request_id(scope: Scope) -> str:
     return found
 
 
-def with_request_id(app: ASGIApp) -> ASGIApp:
+def around_requests(app: ASGIApp) -> ASGIApp:
     """Gives each request an id, or keeps its own `X-Request-ID` where that is usable;
-    writes the log line and counts. A fault that nothing caught becomes a 500."""
+    adds the security headers that the answer does not set itself; writes the log line
+    and counts. A fault that nothing caught becomes a 500."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -67,22 +70,6 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
     return run
 
 
-def with_headers(app: ASGIApp) -> ASGIApp:
-    """Adds the security headers that the answer does not set itself."""
-
-    async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await app(scope, receive, sending if scope["type"] == "http" else send)
-
-    return run
-
-
 async def _answer(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, identifier: str
 ) -> None:
@@ -93,7 +80,11 @@ async def _answer(
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            MutableHeaders(scope=message)["X-Request-ID"] = identifier
+            headers = [it for it in message["headers"] if it[0] != b"x-request-id"]
+            names = {name for name, _ in headers}
+            headers += [it for it in _HEADERS if it[0] not in names]
+            headers.append((b"x-request-id", identifier.encode()))
+            message = {**message, "headers": headers}
         await send(message)
 
     try:
@@ -119,8 +110,8 @@ def _fault(identifier: str) -> Response:
 def _record(scope: Scope, status: int, seconds: float) -> None:
     path = scope["path"]
     route = next((route for route in _ROUTES if path.startswith(route)), "other")
-    REQUESTS.labels(route, scope["method"], status).inc()
-    SECONDS.labels(route).observe(seconds)
+    _counter(route, scope["method"], status).inc()
+    _histogram(route).observe(seconds)
     if not path.startswith(_QUIET):
         client = scope.get("client")
         _log.info(
@@ -132,3 +123,13 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
             client=client[0] if client else None,
             **scope["state"].get("log", {}),
         )
+
+
+@lru_cache(maxsize=1_000)
+def _counter(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, status)
+
+
+@lru_cache
+def _histogram(route: str) -> Histogram:
+    return SECONDS.labels(route)

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         description="What executes operations: `compiled`, which plans each one once, "
         "or `graphql-core` alone. Both give the same answers.",
     )
+    shared_reads: bool = Field(
+        default=True,
+        description="Whether what several requests read of one kind at the same time "
+        "goes to MongoDB as one command. The answers are the same, and cost less.",
+    )
     data: Path = Field(
         default=DATA_FOLDER,
         description="The data folder: the server's own MongoDB keeps its files there.",

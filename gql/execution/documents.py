@@ -1,20 +1,48 @@
-"""Documents parsed and validated once, however many requests bring the same text."""
+"""Documents parsed, validated and let through once, however many requests bring the
+same text."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse
 from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import validate_document
+from strawberry.schema.schema import Schema, validate_document
 
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 4_000_000
 """Characters of all documents together; the syntax trees take some 50 times that."""
 
+Kept = TypeVar("Kept")
 
-class DocumentCache(SchemaExtension):
+
+class PerDocument(SchemaExtension):
+    """An extension that lets a document through by its text, its operation's name and
+    by who asks, so that one that was let through need not come by again.
+
+    It does nothing while or after an operation is executed.
+    """
+
+    @classmethod
+    def standing(cls, context: Any) -> Hashable:
+        """What of who asks the decision depends on."""
+        return None
+
+    @classmethod
+    def lets_through(
+        cls,
+        schema: Schema,
+        document: DocumentNode,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+    ) -> bool:
+        """Whether a document that was let through is with these variables, too. False
+        sends the operation the whole way."""
+        return True
+
+
+class DocumentCache(PerDocument):
     """Strawberry's ParserCache and ValidationCache in one, without their hashing.
 
     A document is known by its text and the parser's options, its validation by the
@@ -50,6 +78,39 @@ class DocumentCache(SchemaExtension):
             execution.pre_execution_errors = list(errors)
         yield
 
+    def on_execute(self) -> Iterator[None]:
+        """What comes so far was let through."""
+        execution = self.execution_context
+        known = self._known
+        if known is not None and known.document is execution.graphql_document:
+            name = execution._provided_operation_name
+            key = _admission(execution.schema, execution.query, name, execution.context)
+            if key is not None:
+                admitted = _documents_of(execution.schema._schema).admitted
+                admitted.keep(key, len(key[0]), known.document)
+        yield
+
+
+def admitted_document(
+    schema: Schema,
+    query: str | None,
+    operation_name: str | None,
+    context: Any,
+    variables: dict[str, Any] | None,
+) -> DocumentNode | None:
+    """The document of an operation that was let through before, and is again; None
+    sends it the whole way."""
+    key = _admission(schema, query, operation_name, context)
+    if key is None or not isinstance(variables, dict | None):
+        return None
+    document = _documents_of(schema._schema).admitted.get(key)
+    if document is None:
+        return None
+    for extension in _per_document(schema):
+        if not extension.lets_through(schema, document, operation_name, variables):
+            return None
+    return document
+
 
 @dataclass(slots=True)
 class _Known:
@@ -58,21 +119,40 @@ class _Known:
 
 
 @dataclass(slots=True)
-class _Documents:
-    entries: OrderedDict[Any, _Known] = field(default_factory=OrderedDict)
+class _Texts(Generic[Kept]):
+    """What is kept for texts, the least recently used going first."""
+
+    entries: OrderedDict[Any, tuple[int, Kept]] = field(default_factory=OrderedDict)
     text: int = 0
+
+    def get(self, key: Hashable) -> Kept | None:
+        found = self.entries.get(key)
+        if found is None:
+            return None
+        self.entries.move_to_end(key)
+        return found[1]
+
+    def keep(self, key: Hashable, length: int, kept: Kept) -> None:
+        if key not in self.entries:
+            self.text += length
+        self.entries[key] = length, kept
+        while self.text > MAX_TEXT or len(self.entries) > MAX_DOCUMENTS:
+            _, (gone, _) = self.entries.popitem(last=False)
+            self.text -= gone
+
+
+@dataclass(slots=True)
+class _Documents:
+    parsed: _Texts[_Known] = field(default_factory=_Texts)
+    admitted: _Texts[DocumentNode] = field(default_factory=_Texts)
+    extensions: tuple[type[PerDocument], ...] | None = None
 
     def known(self, query: str, options: dict[str, Any]) -> _Known:
         key = (query, *options.items())
-        found = self.entries.get(key)
-        if found is not None:
-            self.entries.move_to_end(key)
-            return found
-        found = self.entries[key] = _Known(parse(query, **options))
-        self.text += len(query)
-        while self.text > MAX_TEXT or len(self.entries) > MAX_DOCUMENTS:
-            gone, _ = self.entries.popitem(last=False)
-            self.text -= len(gone[0])
+        found = self.parsed.get(key)
+        if found is None:
+            found = _Known(parse(query, **options))
+            self.parsed.keep(key, len(query), found)
         return found
 
 
@@ -81,3 +161,27 @@ def _documents_of(schema: GraphQLSchema) -> _Documents:
     if documents is None:
         documents = schema.extensions["documents"] = _Documents()
     return documents
+
+
+def _admission(
+    schema: Schema, query: str | None, operation_name: str | None, context: Any
+) -> tuple[Any, ...] | None:
+    """Under what a document is let through; None where it has to come by each time."""
+    extensions = _per_document(schema)
+    if not extensions or not isinstance(query, str):
+        return None
+    if not isinstance(operation_name, str | None):
+        return None
+    return (query, operation_name, *[each.standing(context) for each in extensions])
+
+
+def _per_document(schema: Schema) -> tuple[type[PerDocument], ...]:
+    """The schema's extensions; none when one of them has to see every operation."""
+    documents = _documents_of(schema._schema)
+    if documents.extensions is None:
+        given: tuple[Any, ...] = tuple(schema.extensions)
+        alike = not schema.directives and all(
+            isinstance(each, type) and issubclass(each, PerDocument) for each in given
+        )
+        documents.extensions = given if alike else ()
+    return documents.extensions

@@ -159,11 +159,12 @@ async def members_of(
     is kept yet."""
     kept = [segment for segment in parents if is_kept(segment)]
     found: dict[Any, Any] = {}
+    asked = context.projection("Profile", "created_at")  # that, everybody has
     if kept:
         pages = (
-            await kept_members(context.db, kept, page)
+            await kept_members(context.db, kept, page, projection=asked)
             if at is None
-            else await past_members(context.db, kept, at, page)
+            else await past_members(context.db, kept, at, page, projection=asked)
         )
         for segment, each in zip(kept, pages, strict=True):
             count = Count(_count_kept, at, segment)
@@ -171,9 +172,11 @@ async def members_of(
     rest = [segment for segment in parents if not is_kept(segment)]
     if rest:
         pages = (
-            await segment_members(context.db, rest, page, context.now(), context.zone)
+            await segment_members(
+                context.db, rest, page, context.now(), context.zone, projection=asked
+            )
             if at is None
-            else await past_members(context.db, rest, at, page)
+            else await past_members(context.db, rest, at, page, projection=asked)
         )
         for segment, each in zip(rest, pages, strict=True):
             count = (

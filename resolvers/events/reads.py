@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import bson
 from bson import ObjectId
 
 from resolvers.db import Database, Document, aggregate, find
 from resolvers.ids import object_id
+from resolvers.metrics import metrics_by_name
 from resolvers.pages import (
     Order,
     Page,
@@ -83,31 +85,37 @@ async def events_of_profiles(
     has the profile's id and the timestamp."""
     wanted = [object_id(one) for one in profile_ids]
     narrowed = both(await _match(db, filter), keyset_filter(NEWEST_FIRST, page))
-    found: dict[ObjectId, list[Document]] = {one: [] for one in wanted}
     # Unwound at once, so that no document ever holds all events of a page.
-    pipeline: list[Document] = [
-        {"$match": {"_id": {"$in": list(found)}}},
-        {"$project": {"_id": 1}},
-        {
-            "$lookup": {
-                "from": db.events.name,
-                "localField": "_id",
-                "foreignField": "profile_id",
-                "pipeline": [
-                    {"$match": narrowed},
-                    {"$sort": sort_of(NEWEST_FIRST, page)},
-                    {"$limit": page.size + 1},
-                    *([{"$project": projection}] if projection else []),
-                ],
-                "as": "event",
-            }
-        },
-        {"$unwind": "$event"},
-        {"$replaceRoot": {"newRoot": "$event"}},
-    ]
-    most = len(found) * (page.size + 1) + 1
-    for event in await aggregate(db.profiles, pipeline, batch_size=most):
-        found[event["profile_id"]].append(event)
+    look_up: Document = {
+        "$lookup": {
+            "from": db.events.name,
+            "localField": "_id",
+            "foreignField": "profile_id",
+            "pipeline": [
+                {"$match": narrowed},
+                {"$sort": sort_of(NEWEST_FIRST, page)},
+                {"$limit": page.size + 1},
+                *([{"$project": projection}] if projection else []),
+            ],
+            "as": "event",
+        }
+    }
+
+    async def read(ids: list[ObjectId]) -> dict[ObjectId, list[Document]]:
+        found: dict[ObjectId, list[Document]] = {one: [] for one in ids}
+        pipeline: list[Document] = [
+            {"$match": {"_id": {"$in": ids}}},
+            {"$project": {"_id": 1}},
+            look_up,
+            {"$unwind": "$event"},
+            {"$replaceRoot": {"newRoot": "$event"}},
+        ]
+        most = len(ids) * (page.size + 1) + 1
+        for event in await aggregate(db.profiles, pipeline, batch_size=most):
+            found[event["profile_id"]].append(event)
+        return found
+
+    found = await db.gathering.read(bson.encode(look_up), wanted, read)
     return [page_of(found[one], NEWEST_FIRST, page, (one, filter)) for one in wanted]
 
 
@@ -141,8 +149,8 @@ async def _match(db: Database, filter: EventFilter) -> Document:
             for n, one in enumerate(filter.metric_ids)
         }
     if filter.metric_names is not None:
-        rows = await find(db.metrics, {"name": {"$in": list(filter.metric_names)}})
-        named = {row["_id"] for row in rows}
+        rows = await metrics_by_name(db, filter.metric_names)
+        named = {row["_id"] for row in rows if row is not None}
         metrics = named if metrics is None else metrics & named
     if metrics is not None:
         match["metric_id"] = {"$in": list(metrics)}

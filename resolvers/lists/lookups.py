@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 
 from audience.errors import NotAllowed, NotFound
-from resolvers.db import Database, Document, find
+from resolvers.db import Database, Document, find_by
 from resolvers.ids import object_id
 
 LIVE: Document = {"deleted_at": None}
@@ -16,8 +16,7 @@ async def lists_by_id(
 ) -> list[Document | None]:
     """The list behind each id, in order; None where there is none (any more)."""
     wanted = [object_id(each) for each in ids]
-    match = {"_id": {"$in": wanted}, **LIVE}
-    found = {each["_id"]: each for each in await find(db.lists, match)}
+    found = await find_by(db, db.lists, "_id", wanted, match=LIVE)
     return [found.get(each) for each in wanted]
 
 

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from audience.identity import Identity
 from audience.profiles import search_terms
-from resolvers.db import Database, Document, aggregate, find
+from resolvers.db import Database, Document, aggregate, find, find_by
 from resolvers.ids import object_id
 from resolvers.pages import (
     Order,
@@ -33,10 +33,10 @@ async def profiles_by_id(
     """One slot per id, in order. The id of a merged profile finds the one into which
     it was merged."""
     wanted = [object_id(one) for one in ids]
-    rows = await find(db.profiles, {"_id": {"$in": list(set(wanted))}}, projection)
-    found = {row["_id"]: row for row in rows}
+    found = await find_by(db, db.profiles, "_id", wanted, projection)
     missing = {one for one in wanted if one not in found}
     if missing:
+        found = dict(found)
         followed = projection and {**projection, "merged_ids": 1}
         rows = await find(db.profiles, having("merged_ids", list(missing)), followed)
         for row in rows:
@@ -56,7 +56,11 @@ async def profile_by(
         field, value = next(
             identity.known(), ("anonymous_ids", identity.anonymous_id or "")
         )
-        profile = await db.profiles.find_one(having(field, [value]), projection)
+        if field == "anonymous_ids":
+            profile = await db.profiles.find_one({field: value}, projection)
+        else:
+            found = await find_by(db, db.profiles, field, [value], projection)
+            profile = found.get(value)
     if profile is None:
         return None
     is_theirs = all(profile.get(field) == value for field, value in identity.known())

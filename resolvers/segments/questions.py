@@ -123,10 +123,12 @@ async def segment_members(
     page: PageRequest,
     now: datetime,
     zone: tzinfo = UTC,
+    *,
+    projection: Document | None = None,
 ) -> list[Page]:
     """A page of members for each segment, all in one command."""
     questions = await segment_questions(db, segments, now, zone)
-    return await _pages(db, questions, page)
+    return await _pages(db, questions, page, projection)
 
 
 async def segment_sizes(
@@ -225,13 +227,18 @@ async def questions_of(
 
 
 async def _pages(
-    db: Database, questions: Sequence[Question], page: PageRequest
+    db: Database,
+    questions: Sequence[Question],
+    page: PageRequest,
+    projection: Document | None = None,
 ) -> list[Page]:
+    """A `projection` has a field that every profile has beside `_id`."""
     if not questions:
         return []
     beyond = keyset_filter(BY_ID, page)
+    shown = [{"$project": projection}] if projection else []
     branches: list[list[Document]] = [
-        [*_page_stages(it, page, beyond), {"$addFields": {"_branch": number}}]
+        [*_page_stages(it, page, beyond), *shown, {"$addFields": {"_branch": number}}]
         for number, it in enumerate(questions)
     ]
     rows = await aggregate(db.profiles, united("profiles", branches))

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from audience.conditions import Definition, limits, parse, to_json
 from audience.errors import LimitReached, NotAllowed, NotFound, Taken, TooLarge
 from audience.lists import check_name, name_key
-from resolvers.db import Database, Document, Session, find, transaction
+from resolvers.db import Database, Document, Session, find, find_by, transaction
 from resolvers.ids import object_id
 from resolvers.pages import Order, Page, PageRequest, read_page
 from resolvers.segments.references import (
@@ -36,8 +36,7 @@ async def segments_by_id(
 ) -> list[Document | None]:
     """One slot per id, in order."""
     wanted = [object_id(one) for one in ids]
-    rows = await find(db.segments, {"_id": {"$in": wanted}}, _WITHOUT_VERSIONS)
-    found = {row["_id"]: row for row in rows}
+    found = await find_by(db, db.segments, "_id", wanted, _WITHOUT_VERSIONS)
     return [found.get(one) for one in wanted]
 
 

@@ -106,7 +106,7 @@ async def test_documents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6):
         await schema.execute(f"{{ a{number}: hello }}")
 
-    known = documents._documents_of(schema._schema)
+    known = documents._documents_of(schema._schema).parsed
     assert [key[0] for key in known.entries] == [
         f"{{ a{number}: hello }}" for number in (3, 4, 5)
     ]
@@ -122,7 +122,7 @@ async def test_a_text_beyond_the_bound_is_answered_but_not_kept(
     result = await schema.execute("{ hello }")
 
     assert result.data == {"hello": "hello"}
-    assert documents._documents_of(schema._schema).text == 0
+    assert documents._documents_of(schema._schema).parsed.text == 0
 
 
 def test_execution_without_awaiting_uses_it_too() -> None:

@@ -1,0 +1,96 @@
+"""A Strawberry schema that sends an operation straight to the executor when it knows
+its document."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import strawberry
+from graphql import ExecutionResult as Executed
+from graphql import GraphQLError
+from graphql import OperationType as Kind
+from graphql.execution.executor import Executor
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import DEFAULT_ALLOWED_OPERATION_TYPES
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gql.execution.documents import admitted_document
+
+
+class CompiledSchema(strawberry.Schema):
+    """Executes a document that went the whole way before without going it again.
+
+    Strawberry's way to the executor (a context, extensions, parsing, validation) costs
+    more than most operations. It is left out only where all extensions are
+    `PerDocument`. What they would refuse, and variables that are wrong, go the whole
+    way, which says what is wrong.
+    """
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        if not operation_extensions and getattr(context_value, "compiled", True):
+            document = admitted_document(
+                self, query, operation_name, context_value, variable_values
+            )
+            if document is not None:
+                executor_class: Any = self.execution_context_class
+                executor = executor_class.build(
+                    self._schema,
+                    document,
+                    root_value,
+                    context_value,
+                    variable_values,
+                    operation_name,
+                    is_awaitable=optimized_is_awaitable,
+                )
+                if not isinstance(executor, list) and _may_execute(
+                    executor, allowed_operation_types
+                ):
+                    return await self._executed(executor, query, operation_name)
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            allowed_operation_types,
+            operation_extensions,
+        )
+
+    async def _executed(
+        self, executor: Executor[Any], query: str | None, operation_name: str | None
+    ) -> ExecutionResult:
+        try:
+            result: Any = executor.execute_operation()
+            if optimized_is_awaitable(result):
+                result = await result
+        except Exception as error:  # noqa: BLE001 - as Strawberry answers it
+            result = Executed(None, [GraphQLError(str(error), original_error=error)])
+        if result.errors:
+            execution = self._create_execution_context(
+                query=query,
+                allowed_operation_types=DEFAULT_ALLOWED_OPERATION_TYPES,
+                context_value=executor.context_value,
+                operation_name=operation_name,
+            )
+            self._process_errors(result.errors, execution)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+
+def _may_execute(
+    executor: Executor[Any], allowed: Iterable[OperationType] | None
+) -> bool:
+    kind = _KINDS.get(executor.operation.operation)
+    return kind is not None and kind in (allowed or DEFAULT_ALLOWED_OPERATION_TYPES)
+
+
+# What is subscribed to is not executed here.
+_KINDS = {Kind.QUERY: OperationType.QUERY, Kind.MUTATION: OperationType.MUTATION}

@@ -1,0 +1,134 @@
+"""Reads that requests share: what several of them ask of one kind at the same time
+goes to MongoDB as one command.
+
+A read waits for the event loop's next turn, and for a command of its kind that is
+under way, but no longer than `PATIENCE`. It always begins after it was asked for, so
+nobody gets an answer from before. A command that fails is asked anew for each request
+alone: none gets another one's error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+PATIENCE = 0.005
+"""Seconds that a read waits at most for another one of its kind."""
+
+MOST = 100
+"""Keys of one command; a request with more of its own is read alone."""
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+Read = Callable[[list[Key]], Awaitable[dict[Key, Value]]]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one request waits for."""
+
+    keys: Sequence[Any]
+    read: Read[Any, Any]
+    answer: asyncio.Future[dict[Any, Any]]
+
+
+@dataclass(slots=True)
+class Gathering:
+    """What is asked for and under way, by kind: of one event loop.
+
+    `on` false: every request reads alone.
+    """
+
+    on: bool = True
+    waiting: dict[Hashable, list[Asked]] = field(default_factory=dict)
+    running: dict[Hashable, int] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def read(
+        self, kind: Hashable, keys: Sequence[Key], read: Read[Key, Value]
+    ) -> dict[Key, Value]:
+        """What `read` finds for `keys`, by key, and maybe for others' keys besides.
+
+        Reads of one `kind` must mean the same, whoever asks; what they find is shared
+        and must not be changed.
+        """
+        if not self.on or len(keys) > MOST:
+            return await read(list(keys))
+        loop = asyncio.get_running_loop()
+        asked = Asked(keys, read, loop.create_future())
+        others = self.waiting.get(kind)
+        if others is not None:
+            others.append(asked)
+        else:
+            self.waiting[kind] = [asked]
+            if kind in self.running:
+                loop.call_later(PATIENCE, self._send, kind, asked)
+            else:
+                loop.call_soon(self._send, kind, asked)
+        return await asked.answer
+
+    def _send(self, kind: Hashable, first: Asked) -> None:
+        """Send what waits, unless `first` of it has been sent already."""
+        waiting = self.waiting.get(kind)
+        if waiting is None or waiting[0] is not first:
+            return
+        del self.waiting[kind]
+        together: list[Asked] = []
+        count = 0
+        for asked in waiting:
+            if asked.answer.done():  # whoever asked is gone
+                continue
+            if together and count + len(asked.keys) > MOST:
+                self._start(kind, together)
+                together, count = [], 0
+            together.append(asked)
+            count += len(asked.keys)
+        if together:
+            self._start(kind, together)
+
+    def _start(self, kind: Hashable, together: list[Asked]) -> None:
+        self.running[kind] = self.running.get(kind, 0) + 1
+        # Nothing of the request that happens to come first goes into the command.
+        task = asyncio.create_task(self._run(kind, together), context=Context())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _run(self, kind: Hashable, together: list[Asked]) -> None:
+        try:
+            await _answer(together)
+        finally:
+            for asked in together:
+                asked.answer.cancel()  # only what has no answer, when this is cancelled
+            self.running[kind] -= 1
+            if not self.running[kind]:
+                del self.running[kind]
+            waiting = self.waiting.get(kind)
+            if waiting is not None:
+                self._send(kind, waiting[0])
+
+
+async def _answer(together: list[Asked]) -> None:
+    if len(together) == 1:
+        await _answer_alone(together[0])
+        return
+    keys = list(dict.fromkeys(key for asked in together for key in asked.keys))
+    try:
+        found = await together[0].read(keys)
+    except Exception:  # noqa: BLE001 - each learns by itself what is wrong
+        await asyncio.gather(*map(_answer_alone, together))
+        return
+    for asked in together:
+        if not asked.answer.done():
+            asked.answer.set_result(found)
+
+
+async def _answer_alone(asked: Asked) -> None:
+    try:
+        found = await asked.read(list(asked.keys))
+    except Exception as error:  # noqa: BLE001 - whoever asked gets it
+        if not asked.answer.done():
+            asked.answer.set_exception(error)
+        return
+    if not asked.answer.done():
+        asked.answer.set_result(found)
