@@ -4,6 +4,7 @@ normal form. Whether they are free is for the database to say."""
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -94,9 +95,14 @@ def normalise_email(text: str, path: tuple[str, ...] = ("email",)) -> str:
             f"An e-mail address has at most {EMAIL_LENGTH} characters.", path
         )
     try:
-        valid = validate_email(trimmed, check_deliverability=False)
+        return _normal_email(trimmed)
     except EmailNotValidError as error:
         raise InvalidInput(f"This is not an e-mail address: {error}", path) from None
+
+
+@lru_cache(maxsize=10_000)
+def _normal_email(trimmed: str) -> str:
+    valid = validate_email(trimmed, check_deliverability=False)
     return unicodedata.normalize("NFC", valid.normalized.lower())
 
 

@@ -5,8 +5,9 @@ cache of validated ones. How many objects an operation may answer depends on the
 variables that give its page sizes, so that is counted per request, and remembered.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -112,7 +113,7 @@ class Limits(PerDocument, AddValidationRules):
         # time that counting takes.
         document = self.execution_context.graphql_document
         if document is not None:
-            fields = _written(document)
+            fields = _counts.of(document, "fields", partial(_written, document))
             allowed = MAX_FIELDS if self._has_secret_key() else MAX_FIELDS_WITHOUT_KEY
             if fields > allowed:
                 raise GraphQLError(
@@ -155,7 +156,11 @@ def _problem(
     for operation in operations:
         if name is None or (operation.name and operation.name.value == name):
             sizes = _sizes(operation, variables or {})
-            nodes = _nodes_of(schema._schema, document, operation, sizes)
+            nodes = _counts.of(
+                document,
+                (id(schema), id(operation), sizes),
+                partial(_nodes_of, schema._schema, document, operation, sizes),
+            )
             return _too_many(nodes, operation) if nodes > MAX_NODES else None
     return None
 
@@ -199,7 +204,30 @@ def _shape(
     return depth, aliases
 
 
-@lru_cache(maxsize=_REMEMBERED)
+class _Counts:
+    """What was counted in documents, which are known by being the same objects:
+    comparing them costs more than most requests."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Any, tuple[DocumentNode, int]] = OrderedDict()
+
+    def of(
+        self, document: DocumentNode, what: Hashable, count: Callable[[], int]
+    ) -> int:
+        key = (id(document), what)
+        known = self._entries.get(key)
+        if known is None:
+            known = self._entries[key] = document, count()
+            if len(self._entries) > _REMEMBERED:
+                self._entries.popitem(last=False)
+        else:
+            self._entries.move_to_end(key)
+        return known[1]
+
+
+_counts = _Counts()
+
+
 def _written(document: DocumentNode) -> int:
     """How many fields the document has, each fragment's once."""
     count = 0
@@ -213,13 +241,13 @@ def _written(document: DocumentNode) -> int:
     return count
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _nodes_of(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation: OperationDefinitionNode,
     sizes: tuple[tuple[str, int], ...],
 ) -> int:
+    """How many objects the operation may answer with pages of these sizes."""
     root = schema.get_root_type(operation.operation)
     if root is None:
         return 0

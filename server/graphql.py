@@ -108,7 +108,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         if scope["type"] == "websocket":
             return await super().__call__(scope, receive, send)
         request: Request = Request(
-            scope, _bounded(receive, lambda: self._body_limit(request))
+            scope, self._bounded(receive, lambda: self._body_limit(request))
         )
         try:
             if scope["method"] not in ("GET", "POST"):
@@ -230,6 +230,24 @@ class Endpoint(GraphQL[RequestContext, None]):
                 "asks for: operations, map, then the files.",
             ) from None
 
+    def _bounded(self, receive: Receive, allowed: Callable[[], int]) -> Receive:
+        """The same messages; an HTTPException once the body is over the allowed
+        bytes."""
+        received = 0
+
+        async def receiving() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.settings.body_limit and received > (limit := allowed()):
+                raise HTTPException(
+                    413,
+                    f"The request is larger than {limit:,} bytes; send less at a time.",
+                )
+            return message
+
+        return receiving
+
     def _body_limit(self, request: Request) -> int:
         """Files are taken only from those who may import them."""
         viewer: Viewer | None = getattr(request.state, "viewer", None)
@@ -344,23 +362,6 @@ def _as_refusal(error: HTTPException) -> Refused:
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
     code = codes.get(error.status_code, "BAD_REQUEST")
     return Refused(error.status_code, code, error.reason)
-
-
-def _bounded(receive: Receive, allowed: Callable[[], int]) -> Receive:
-    """The same messages; an HTTPException once the body is over the allowed bytes."""
-    received = 0
-
-    async def receiving() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > (limit := allowed()):
-            raise HTTPException(
-                413, f"The request is larger than {limit:,} bytes; send less at a time."
-            )
-        return message
-
-    return receiving
 
 
 def _is_usual(headers: Headers) -> bool:

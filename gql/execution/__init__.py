@@ -5,13 +5,13 @@ keeps parsed and validated texts, and `schema` takes those that were let through
 straight to the executor. `executor` keeps plans and picks who executes; what
 a plan does not cover, or an error met on the way, goes to graphql-core, whose answer
 is the measure of all. `traits` says what a schema asks of plans; `compiler` makes a
-plan out of `code`, `leaves` and `sources`; `plan` is what it makes; `run` runs it;
-`complete` has what generated code calls where values are not the usual ones.
+plan out of `code`, `leaves`, `sources` and `arguments`; `plan` is what it makes; `run`
+runs it; `complete` has what generated code calls where values are not the usual ones.
 """
 
 from gql.execution.documents import DocumentCache, PerDocument
 from gql.execution.executor import CompiledExecutor, plans_of
-from gql.execution.fields import FromDocument, batch, plain
+from gql.execution.fields import FromDocument, batch, plain, root
 from gql.execution.schema import CompiledSchema
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "batch",
     "plain",
     "plans_of",
+    "root",
 ]

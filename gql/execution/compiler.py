@@ -31,6 +31,7 @@ from graphql.execution.executor import Executor
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from gql.execution.arguments import Arguments
 from gql.execution.code import DEEP, Code
 from gql.execution.complete import (
     NAMES,
@@ -39,7 +40,8 @@ from gql.execution.complete import (
 )
 from gql.execution.fields import PlainField
 from gql.execution.leaves import emit_leaf, leaf_completer
-from gql.execution.plan import Budget, Place, Plan, Waiting
+from gql.execution.place import Place
+from gql.execution.plan import Budget, Plan, Waiting
 from gql.execution.sources import emit_source_check
 from gql.execution.traits import (
     BACKREF,
@@ -171,10 +173,16 @@ class _Compiler:
         declared: StrawberryField = place.definition.extensions[BACKREF]
         row = shaped.row
         match kind:
-            case "batch" | "resolver":
+            case "batch" | "root" | "resolver":
                 shaped.entries.append(f"{key!r}: None")
                 complete = self._completer(type_, place)
-                shaped.waiting.append(Waiting(place, kind, complete))
+                arguments = None
+                if kind != "resolver":
+                    schema = self.schema.extensions[BACKREF]
+                    arguments = Arguments(
+                        place, declared.arguments, schema, frozen=kind == "batch"
+                    )
+                shaped.waiting.append(Waiting(place, kind, complete, arguments))
                 return
             case "plain":
                 value = self._read(code, shaped, cast("PlainField", declared))

@@ -120,6 +120,17 @@ class BatchField(StrawberryField):
         return copied
 
 
+class RootField(StrawberryField):
+    """A root field of Query that sees the context alone; `root` makes it."""
+
+    answer: Callable[..., Awaitable[Any]]
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.answer = self.answer
+        return copied
+
+
 def plain(
     path: str,
     *,
@@ -188,20 +199,38 @@ def batch(
     return declare
 
 
+def root(answer: Callable[..., Awaitable[Any]], returns: Any, description: str) -> Any:
+    """A root field of Query from an async function of (context, then its arguments)
+    that answers the source of `returns`."""
+    field = RootField(description=description)
+    field.answer = answer
+
+    async def resolve(info: strawberry.Info[Any, Any], **arguments: Any) -> Any:
+        return await answer(info.context, **arguments)
+
+    given = list(inspect.signature(answer).parameters.values())[1:]
+    _pose(resolve, answer, {"info": strawberry.Info}, given, returns)
+    return field(StrawberryResolver(resolve))
+
+
 def loads_of(
     field: BatchField,
     context: LoadingContext,
     arguments: dict[str, Any],
     *,
+    frozen: Hashable = None,
     scope: Hashable = None,
     cached: bool = True,
 ) -> Loads:
-    """What `field` has read with `arguments` in this operation.
+    """What `field` has read with `arguments` in this operation; `frozen` stands for
+    them where that is known already.
 
     A `scope` keeps reads apart that must not share: those below different root fields
     of a mutation, for what one of them changes.
     """
-    place = (field.load, field.key, freeze(arguments), scope, cached)
+    if frozen is None:
+        frozen = freeze(arguments)
+    place = (field.load, field.key, frozen, scope, cached)
     loads = context.loaders.get(place)
     if not isinstance(loads, Loads):
         loads = Loads(field.load, field.key, context, arguments, cached=cached)
@@ -229,25 +258,37 @@ def _one_at_a_time(
         return asyncio.shield(loads.loader.load(root))
 
     signature = inspect.signature(function)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter("root", kind, annotation=Any),
-        inspect.Parameter("info", kind, annotation=strawberry.Info),
-        *(it.replace(kind=kind) for it in list(signature.parameters.values())[2:]),
-    ]
     element = graphql_type
     if element is None:
         element = _element_of(function, signature.return_annotation)
+    own = {"root": Any, "info": strawberry.Info}
+    _pose(resolve, function, own, list(signature.parameters.values())[2:], element)
+    return resolve
+
+
+def _pose(
+    resolve: Callable[..., Any],
+    function: Callable[..., Any],
+    own: dict[str, Any],
+    given: list[inspect.Parameter],
+    returns: Any,
+) -> None:
+    """Have `resolve` look like `function`, with parameters of its `own`, `given` ones
+    and another type of what it returns."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        *(inspect.Parameter(name, kind, annotation=it) for name, it in own.items()),
+        *(it.replace(kind=kind) for it in given),
+    ]
     resolve.__name__ = function.__name__
     resolve.__qualname__ = function.__qualname__
     resolve.__module__ = function.__module__
-    resolve.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=parameters, return_annotation=element
+    resolve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        parameters, return_annotation=returns
     )
     resolve.__annotations__ = {it.name: it.annotation for it in parameters} | {
-        "return": element
+        "return": returns
     }
-    return resolve
 
 
 def _element_of(function: BatchFunction, annotation: Any) -> Any:

@@ -4,21 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, GraphQLField, GraphQLObjectType
-from graphql.execution.collect_fields import FieldDetails
-
+from gql.execution.arguments import Arguments
+from gql.execution.place import Place
 from gql.execution.traits import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A field where an operation selects it, aliases of the same key merged."""
-
-    key: str
-    definition: GraphQLField
-    parent_type: GraphQLObjectType
-    details: list[FieldDetails]
-    nodes: list[FieldNode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +16,8 @@ class Waiting:
     place: Place
     kind: Kind
     complete: Callable[..., list[Any]]
+    arguments: Arguments | None
+    """None where a resolver converts its own."""
 
 
 @dataclass(slots=True)

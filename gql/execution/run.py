@@ -11,12 +11,12 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
-from strawberry.types.arguments import convert_arguments
 
 from gql.execution.complete import NotPlanned
-from gql.execution.fields import BatchField, loads_of
+from gql.execution.fields import BatchField, RootField, loads_of
 from gql.execution.loads import Loads
-from gql.execution.plan import Place, Plan, Waiting
+from gql.execution.place import Place
+from gql.execution.plan import Plan, Waiting
 from gql.execution.traits import BACKREF
 
 
@@ -103,14 +103,14 @@ class Run:
         try:
             for waiting, noted in level:
                 if waiting.kind == "batch":
-                    loads = self._loads(waiting.place)
+                    loads = self._loads(waiting)
                     keys = list(map(loads.key, noted.rows))
                     wanted = parents.setdefault(loads, {})
                     for key, row in zip(keys, noted.rows, strict=True):
                         wanted.setdefault(key, row)
                     batches.append((waiting, noted, loads, keys))
                 else:
-                    values = self._call(waiting.place, noted)
+                    values = self._call(waiting, noted)
                     calls.append((waiting, noted, values))
                     tasks.extend(filter(optimized_is_awaitable, values))
         except Exception:
@@ -126,24 +126,27 @@ class Run:
         for waiting, noted, loads, keys in batches:
             self._shape_batch(waiting, noted, loads, keys)
 
-    def _loads(self, place: Place) -> Loads:
-        executor = self.executor
-        declared: BatchField = place.definition.extensions[BACKREF]
-        arguments = self._arguments(place)
-        if arguments:
-            strawberry_schema = executor.schema.extensions[BACKREF]
-            arguments = convert_arguments(
-                arguments,
-                declared.arguments,
-                scalar_registry=strawberry_schema.schema_converter.scalar_registry,
-                config=strawberry_schema.config,
-            )
-        return loads_of(declared, executor.context_value, arguments, scope=self._scope)
+    def _loads(self, waiting: Waiting) -> Loads:
+        declared: BatchField = waiting.place.definition.extensions[BACKREF]
+        arguments, frozen = _arguments(waiting, self.executor)
+        return loads_of(
+            declared,
+            self.executor.context_value,
+            arguments,
+            frozen=frozen,
+            scope=self._scope,
+        )
 
-    def _call(self, place: Place, noted: _Noted) -> list[Any]:
-        """What the field's resolver gives for every row, awaitables among it."""
+    def _call(self, waiting: Waiting, noted: _Noted) -> list[Any]:
+        """What the field's function gives for every row, awaitables among it."""
+        place = waiting.place
+        if waiting.kind == "root":
+            root: RootField = place.definition.extensions[BACKREF]
+            given, _ = _arguments(waiting, self.executor)
+            context = self.executor.context_value
+            return [root.answer(context, **given) for _ in noted.rows]
         resolve: Any = place.definition.resolve
-        arguments = self._arguments(place)
+        arguments = self._given(place)
         mutation = self._scope is not None and place.parent_type is (
             self.executor.schema.mutation_type
         )
@@ -176,7 +179,7 @@ class Run:
 
         return recorded()
 
-    def _arguments(self, place: Place) -> dict[str, Any]:
+    def _given(self, place: Place) -> dict[str, Any]:
         node = place.nodes[0]
         if not place.definition.args and not node.arguments:
             return {}
@@ -239,6 +242,14 @@ class Run:
             name = place.parent_type.name
             paths = [Path(path, place.key, name) for path in noted.paths]
         return waiting.complete(values, self, paths)
+
+
+def _arguments(
+    waiting: Waiting, executor: Executor[Any]
+) -> tuple[dict[str, Any], Hashable]:
+    if waiting.arguments is None:
+        raise NotPlanned("a field that converts its own arguments")
+    return waiting.arguments.of(executor)
 
 
 async def _settled(awaitable: Awaitable[Any]) -> Any:

@@ -19,11 +19,11 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from gql.execution.complete import NotPlanned, reads_documents
-from gql.execution.fields import BatchField, PlainField
+from gql.execution.fields import BatchField, PlainField, RootField
 
 BACKREF = "strawberry-definition"
 
-Kind = Literal["plain", "attribute", "call", "batch", "resolver"]
+Kind = Literal["plain", "attribute", "call", "batch", "root", "resolver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def _kind_of(definition: GraphQLField, schema: Schema) -> Kind:
         return "plain"
     if isinstance(declared, BatchField):
         return "batch"
+    if isinstance(declared, RootField):
+        return "root"
     if type(declared).get_result is not StrawberryField.get_result:
         return "resolver"
     resolver = declared.base_resolver
