@@ -194,7 +194,8 @@ def lasting(db: Database) -> Database:
         name: getattr(db, name).with_options(read_concern=concern)
         for name in COLLECTIONS
     }
-    return replace(db, **reading)
+    own = Gathering(on=db.gathering.on)  # its reads are not those of others
+    return replace(db, gathering=own, **reading)
 
 
 async def server_time(db: Database) -> datetime:
