@@ -20,6 +20,8 @@ from bench.load import BenchFailed, check_wrk
 from bench.membership import measure
 from bench.profile import profile as run_profile
 from bench.scenarios import SCENARIOS, Facts, Scenario
+from bench.segments import load as load_segments
+from bench.segments import measure_segments
 from bench.sides import NODE, SIDES
 from resolvers.db import close, connect
 from server.mongod import MongodFailed
@@ -118,6 +120,43 @@ def journey_segments(
     """Count six segments over the whole data set, and the same in its files."""
     with alone(), kept_mongod() as kept:
         asyncio.run(compare_segments(kept.uri, households))
+
+
+@cli.command()
+def segments(
+    profiles: Annotated[int, typer.Option(min=100)] = 200_000,
+    events: Annotated[int, typer.Option(min=1_000)] = 5_000_000,
+    only: Annotated[
+        str, typer.Option(help="Numbers of segments, such as 1,5,13. [all]")
+    ] = "",
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
+    limit: Annotated[float, typer.Option(help="Seconds for one that is forced.")] = 10,
+    forced: Annotated[
+        bool, typer.Option(help="Time every way that could answer.")
+    ] = True,
+    naive: Annotated[
+        bool, typer.Option(help="Time a $lookup for each profile.")
+    ] = True,
+    load: Annotated[bool, typer.Option(help="Only load the data.")] = False,
+) -> None:
+    """Answer twenty segments in every way, and by DuckDB: equal members, times."""
+    numbers = [int(each) for each in only.split(",") if each]
+    with alone(), kept_mongod() as kept:
+        if load:
+            asyncio.run(load_segments(kept.uri, profiles, events))
+            return
+        asyncio.run(
+            measure_segments(
+                kept.uri,
+                profiles,
+                events,
+                numbers,
+                rounds,
+                int(limit * 1000),
+                forced=forced,
+                naive=naive,
+            )
+        )
 
 
 @cli.command()

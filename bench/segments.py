@@ -1,0 +1,248 @@
+"""How fast segments are answered: twenty of them over generated people and events, by
+the planner's choice, by every way that it could have chosen, by a `$lookup` for each
+profile, and by DuckDB on the same data. All must find the same members."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from statistics import median
+from typing import Any
+
+from pymongo.errors import ExecutionTimeout
+from rich.console import Console
+from rich.table import Table
+
+from audience.conditions import parse
+from audience.plan import Node, plan
+from bench.database import FOLDER
+from bench.generated import Generated, fill, generated, number_of
+from bench.load import BenchFailed
+from bench.segment_questions import QUESTIONS, Question
+from resolvers.db import Database, Document, aggregate, close, connect
+from resolvers.pages import PageRequest
+from resolvers.pipelines import Strategy, Unsuitable, question
+from resolvers.segments import preview, references_of
+
+_FIRST_PAGE = PageRequest(size=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Milliseconds, or more than `limit` of them."""
+
+    ms: float | None
+    limit: float = 0
+
+    def __str__(self) -> str:
+        return f">{self.limit:,.0f}" if self.ms is None else f"{self.ms:,.0f}"
+
+
+@dataclass(slots=True)
+class Measured:
+    """One segment. A way that cannot answer it is left out of `forced`."""
+
+    number: int
+    question: Question
+    members: int
+    way: str
+    ours: float = 0
+    page: float = 0
+    next_page: float = 0
+    duckdb: float = 0
+    forced: dict[str, Timed] = field(default_factory=dict)
+    naive: Timed | None = None
+
+
+async def measure_segments(
+    uri: str,
+    people: int,
+    events: int,
+    only: Sequence[int],
+    rounds: int,
+    limit_ms: int,
+    *,
+    forced: bool,
+    naive: bool,
+) -> None:
+    """Loads what is not there yet, and measures the segments with these numbers (from
+    1; none given: all). Ways other than the planner's have `limit_ms`."""
+    data = generated(FOLDER, people, events)
+    db = connect(uri, f"generated_{people}_{events}")
+    try:
+        await fill(db, data, people)
+        measured = []
+        for number, asked in enumerate(QUESTIONS, 1):
+            if only and number not in only:
+                continue
+            one = await _checked(db, data, number, asked)
+            await _time_choice(db, data, one, rounds)
+            node = await _node(db, data, asked)
+            if forced:
+                await _time_forced(db, data, node, one, rounds, limit_ms)
+            if naive:
+                one.naive = await _naive(db, data, node, one, limit_ms)
+            measured.append(one)
+    finally:
+        await close(db)
+    title = f"{people:,} profiles, {events:,} events; milliseconds"
+    Console(width=150).print(_table(title, measured))
+
+
+async def load(uri: str, people: int, events: int) -> None:
+    """Makes and loads the data, unless they are there."""
+    data = generated(FOLDER, people, events)
+    db = connect(uri, f"generated_{people}_{events}")
+    try:
+        await fill(db, data, people)
+    finally:
+        await close(db)
+
+
+async def _checked(
+    db: Database, data: Generated, number: int, asked: Question
+) -> Measured:
+    """BenchFailed unless the members are those that DuckDB finds."""
+    found = await preview(db, parse(asked.definition), data.now, UTC)
+    expected = _by_duckdb(data, asked)
+    members = _numbers(await aggregate(db.profiles, found.asked.stages))
+    _same(asked.title, found.asked.strategy, members, expected)
+    return Measured(number, asked, len(expected), str(found.asked.strategy))
+
+
+async def _time_choice(
+    db: Database, data: Generated, one: Measured, rounds: int
+) -> None:
+    definition = parse(one.question.definition)
+
+    async def count() -> int:
+        return await (await preview(db, definition, data.now, UTC)).count(db)
+
+    async def page() -> Any:
+        return await (await preview(db, definition, data.now, UTC)).page(
+            db, _FIRST_PAGE
+        )
+
+    first = await page()
+    after = PageRequest(20, after=first.cursors[-1]) if first.rows else _FIRST_PAGE
+
+    async def next_page() -> None:
+        await (await preview(db, definition, data.now, UTC)).page(db, after)
+
+    ours, duckdb, pages, next_pages = [], [], [], []
+    for _ in range(rounds):
+        ours.append(await _ms(count))
+        started = time.perf_counter()
+        _ask_duckdb(data, f"SELECT count(*) FROM ({one.question.sql})")  # noqa: S608
+        duckdb.append(1000 * (time.perf_counter() - started))
+        pages.append(await _ms(page))
+        next_pages.append(await _ms(next_page))
+    one.ours, one.duckdb = median(ours), median(duckdb)
+    one.page, one.next_page = median(pages), median(next_pages)
+
+
+async def _time_forced(
+    db: Database,
+    data: Generated,
+    node: Node,
+    one: Measured,
+    rounds: int,
+    limit_ms: int,
+) -> None:
+    expected = _by_duckdb(data, one.question)
+    for strategy in Strategy:
+        try:
+            stages = question(node, strategy).stages
+        except Unsuitable:
+            continue
+        timed = await _timed(db, stages, rounds, limit_ms)
+        if timed.ms is not None:
+            rows = await aggregate(db.profiles, stages)
+            _same(one.question.title, strategy, _numbers(rows), expected)
+        one.forced[strategy] = timed
+
+
+async def _naive(
+    db: Database, data: Generated, node: Node, one: Measured, limit_ms: int
+) -> Timed | None:
+    """A `$lookup` into the events for each condition on them and each profile that the
+    other conditions leave; no summaries."""
+    try:
+        stages = question(node, Strategy.CANDIDATES, use_summaries=False).stages
+    except Unsuitable:
+        return None
+    return await _timed(db, stages, 1, limit_ms)
+
+
+async def _timed(
+    db: Database, stages: Sequence[Document], rounds: int, limit_ms: int
+) -> Timed:
+    counted = [*stages, {"$count": "n"}]
+
+    async def count() -> None:
+        await aggregate(db.profiles, counted, limit_ms=limit_ms)
+
+    try:
+        return Timed(median([await _ms(count) for _ in range(rounds)]))
+    except ExecutionTimeout:
+        return Timed(None, limit_ms)
+
+
+async def _node(db: Database, data: Generated, asked: Question) -> Node:
+    definition = parse(asked.definition)
+    references = await references_of(db, definition)
+    return plan(definition, now=data.now, zone=UTC, references=references)
+
+
+async def _ms(ask: Callable[[], Awaitable[Any]]) -> float:
+    started = time.perf_counter()
+    await ask()
+    return 1000 * (time.perf_counter() - started)
+
+
+def _by_duckdb(data: Generated, asked: Question) -> set[int]:
+    return {row[0] for row in _ask_duckdb(data, asked.sql)}
+
+
+def _ask_duckdb(data: Generated, sql: str) -> list[tuple[Any, ...]]:
+    given = {"now": data.now.replace(tzinfo=None)} if "$now" in sql else {}
+    return data.tables.execute(sql, given).fetchall()
+
+
+def _numbers(rows: Sequence[Document]) -> set[int]:
+    return {number_of(row["_id"]) for row in rows}
+
+
+def _same(title: str, way: str, found: set[int], expected: set[int]) -> None:
+    if found != expected:
+        raise BenchFailed(
+            f"{title}, {way}: {len(found - expected):,} too many, "
+            f"{len(expected - found):,} too few of {len(expected):,}."
+        )
+
+
+def _table(title: str, measured: Sequence[Measured]) -> Table:
+    shown = Table(title=title)
+    shown.add_column("#", justify="right")
+    shown.add_column("segment", max_width=34)
+    shown.add_column("people", justify="right")
+    shown.add_column("way")
+    for name in ("count", "DuckDB", "ratio", "page", "next"):
+        shown.add_column(name, justify="right")
+    for name in (*Strategy, "naive"):
+        shown.add_column(name, justify="right")
+    for one in measured:
+        shown.add_row(
+            str(one.number),
+            one.question.title,
+            f"{one.members:,}",
+            one.way,
+            f"{one.ours:,.0f}",
+            f"{one.duckdb:,.0f}",
+            f"{one.ours / one.duckdb:.1f}",
+            f"{one.page:,.0f}",
+            f"{one.next_page:,.0f}",
+            *(str(one.forced.get(strategy, "")) for strategy in Strategy),
+            str(one.naive or ""),
+        )
+    return shown
