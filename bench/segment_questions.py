@@ -93,11 +93,7 @@ QUESTIONS = (
         every(
             _field(
                 "properties.birthday",
-                {
-                    "date": {
-                        "anniversary": {"inTheNext": {"amount": 7, "unit": "DAY"}}
-                    }
-                },
+                {"date": {"anniversary": {"inTheNext": {"amount": 7, "unit": "DAY"}}}},
             )
         ),
         """

@@ -68,7 +68,14 @@ INDEXES: dict[str, list[IndexModel]] = {
             [("profile_id", ASCENDING), ("metric_id", ASCENDING), ("unique_id", 1)],
             unique=True,
         ),
-        _index(profile_id=ASCENDING, timestamp=DESCENDING, _id=DESCENDING),
+        # Pages of a history, and what conditions ask of it without reading an event.
+        _index(
+            profile_id=ASCENDING,
+            timestamp=DESCENDING,
+            _id=DESCENDING,
+            metric_id=ASCENDING,
+            value=ASCENDING,
+        ),
         _index(
             metric_id=ASCENDING, timestamp=DESCENDING, profile_id=ASCENDING, value=1
         ),
@@ -276,8 +283,15 @@ class Migration:
     run: Callable[[Database], Awaitable[None]]
 
 
+async def _drop_narrow_index(db: Database) -> None:
+    name = "profile_id_1_timestamp_-1__id_-1"
+    if name in await db.events.index_information():
+        await db.events.drop_index(name)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "profiles with coordinates have a GeoJSON point", give_points),
+    Migration(2, "a wider index replaces that on histories", _drop_narrow_index),
 )
 
 

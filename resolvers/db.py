@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.tz_util import utc
 from motor.motor_asyncio import (
@@ -38,6 +39,10 @@ Result = TypeVar("Result")
 STORED_ZONE = utc  # the zone of every time that is read
 OLDEST_SERVER = (6, 0)
 QUERY_LIMIT_MS = 30_000
+
+# {"_id": ObjectId} in BSON: a length, a type, the name, the id, a zero.
+_ID_DOCUMENT = 22
+_BEFORE_ID = 9
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
@@ -273,6 +278,30 @@ async def aggregate(
     cursor = await opened if isinstance(opened, Awaitable) else opened
     rows: list[Document] = await cursor.to_list(None)
     return rows
+
+
+async def read_ids(
+    collection: Collection,
+    pipeline: Sequence[Mapping[str, Any]],
+    *,
+    hint: Any = None,
+    limit_ms: int = QUERY_LIMIT_MS,
+) -> list[ObjectId]:
+    """The ids that the pipeline yields and nothing else, within the time limit. They
+    are cut from the answer as it comes, for each is as long as the other."""
+    stages = [*pipeline, {"$project": {"_id": 1}}]
+    options: Document = {"maxTimeMS": limit_ms, "allowDiskUse": True}
+    if hint is not None:
+        options["hint"] = hint
+    opened = cast("Any", collection.aggregate_raw_batches(stages, **options))
+    cursor = await opened if isinstance(opened, Awaitable) else opened
+    found: list[ObjectId] = []
+    async for batch in cursor:
+        found += [
+            ObjectId(batch[start + _BEFORE_ID : start + _ID_DOCUMENT - 1])
+            for start in range(0, len(batch), _ID_DOCUMENT)
+        ]
+    return found
 
 
 async def started_session(db: Database) -> Session:

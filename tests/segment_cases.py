@@ -20,9 +20,10 @@ from audience.conditions import parse
 from audience.plan import plan
 from resolvers.collections import prepare
 from resolvers.db import Database, aggregate, close, connect
-from resolvers.pipelines import Strategy, Unsuitable, question
+from resolvers.pipelines import Question, Strategy, Unsuitable, question
 from resolvers.places.points import give_points
 from resolvers.segments import references_of
+from resolvers.segments.answers import settled
 from server.mongod import running_mongod
 from tests.oracle import World, away, members
 
@@ -166,11 +167,27 @@ async def differences(db: Database, world: World, definition: Json) -> list[str]
             STRATEGIES[asked.strategy, use_summaries] += 1
             found = {row["_id"] for row in await aggregate(db.profiles, asked.stages)}
             if found != expected:
-                wrong.append(
-                    f"{asked.strategy} (summaries: {use_summaries}): "
-                    f"too many {found - expected}, too few {expected - found}"
-                )
+                wrong.append(_difference(asked, use_summaries, found, expected))
+    asked = question(node)
+    if asked.match is None:
+        for way in (Strategy.PROFILES_FIRST, Strategy.EVENTS_FIRST):
+            answer = await settled(db, asked, way)
+            STRATEGIES[answer.strategy, True] += 1
+            found = {row["_id"] for row in await aggregate(db.profiles, answer.stages)}
+            if answer.ids is not None and set(answer.ids) != found:
+                wrong.append(f"{way}: {answer.ids} are not {found}")
+            if found != expected:
+                wrong.append(_difference(answer, True, found, expected))
     return wrong
+
+
+def _difference(
+    asked: Question, use_summaries: bool, found: set[ObjectId], expected: set[ObjectId]
+) -> str:
+    return (
+        f"{asked.strategy} (summaries: {use_summaries}): "
+        f"too many {found - expected}, too few {expected - found}"
+    )
 
 
 STRATEGIES: Counter[tuple[Strategy, bool]] = Counter()

@@ -10,10 +10,13 @@ Every strategy gives the same members:
   segment is in; the profiles are looked up at the end, where they have to tell more.
 - CANDIDATES: the events of each candidate are looked up.
 
+Two more take several commands (`steps.py`): PROFILES_FIRST and EVENTS_FIRST.
+
 All of them run on a sharded cluster: `$unionWith`, `$group` and `$lookup` may read
 sharded collections, and nothing is written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,6 +53,8 @@ class Strategy(StrEnum):
     FLAGS = "FLAGS"
     SETS = "SETS"
     CANDIDATES = "CANDIDATES"
+    PROFILES_FIRST = "PROFILES_FIRST"
+    EVENTS_FIRST = "EVENTS_FIRST"
 
 
 class Unsuitable(Exception):
@@ -62,13 +67,19 @@ class Question:
 
     `match` is given when it says everything by itself; otherwise `narrowed` is the
     part of it that the profile documents tell. `can_look_up`: CANDIDATES would do.
+    `node` is what the stages ask, and `among` the filter besides. `ids`: the members,
+    where they are known; `named`: how many ids the filter names.
     """
 
     strategy: Strategy
     stages: list[Document]
     match: Document | None
     narrowed: Document
+    node: Node
+    among: Document
     can_look_up: bool = False
+    ids: Sequence[ObjectId] | None = None
+    named: int = 0
 
 
 def question(
@@ -81,12 +92,14 @@ def question(
     """The plan as a pipeline; Unsuitable when `strategy` cannot answer it. Without
     `strategy` the best that always works: MATCH, else SETS, else FLAGS. `among`: a
     filter that the profiles have to pass, too."""
-    told = _Told(use_summaries)
+    told = Told(use_summaries)
+    if strategy in (Strategy.PROFILES_FIRST, Strategy.EVENTS_FIRST):
+        raise Unsuitable("That takes more than one command.")
     if told.by_document(node):
         match = both(told.filter(node), among or {})
         if strategy in (None, Strategy.MATCH):
             stages = [*_matching(match), {"$project": {"_id": 1}}]
-            return Question(Strategy.MATCH, stages, match, match)
+            return Question(Strategy.MATCH, stages, match, match, node, among or {})
     elif strategy is Strategy.MATCH:
         raise Unsuitable("The events have to be read.")
     parts = node.parts if isinstance(node, Every) else (node,)
@@ -98,11 +111,11 @@ def question(
     narrowed = both(told.filter(narrow), among or {})
     stages = _STAGES[strategy](told, narrowed, rest)
     can_look_up = not any(isinstance(it, SequenceFact) for it in facts_of(rest))
-    return Question(strategy, stages, None, narrowed, can_look_up)
+    return Question(strategy, stages, None, narrowed, node, among or {}, can_look_up)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Told:
     """What one profile document tells by itself, and how it is asked."""
 
     use_summaries: bool
@@ -121,7 +134,7 @@ class _Told:
         return filter_of(node, lambda fact: self.fact(fact) or NOBODY)
 
 
-def _flags(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
+def _flags(told: Told, narrowed: Document, rest: Node) -> list[Document]:
     rest = _gathered(told, rest)
     names: dict[Node, str] = {}
     decision = _decision(told, rest, names)
@@ -134,7 +147,7 @@ def _flags(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     return [*stages, {"$project": {"_id": 1}}]
 
 
-def _sets(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
+def _sets(told: Told, narrowed: Document, rest: Node) -> list[Document]:
     driving = [
         part
         for part in (rest.parts if isinstance(rest, Every) else (rest,))
@@ -169,14 +182,14 @@ def _sets(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
     return [*stages, {"$project": {"_id": 1}}]
 
 
-def _candidates(told: _Told, narrowed: Document, rest: Node) -> list[Document]:
+def _candidates(told: Told, narrowed: Document, rest: Node) -> list[Document]:
     names: dict[Node, str] = {}
     decision = _decision(told, rest, names, inline=True, flag={"$ne": []})
     stages = _matching(narrowed)
     for node, name in names.items():
         if isinstance(node, Leaf) and isinstance(node.fact, SequenceFact):
             raise Unsuitable("Sequences are not looked up one by one.")
-        found = [*_set_stages(told, node), {"$limit": 1}, {"$project": {"_id": 1}}]
+        found = [*set_stages(node), {"$limit": 1}, {"$project": {"_id": 1}}]
         look_up = {
             "from": "events",
             "localField": "_id",
@@ -201,7 +214,7 @@ def _matching(match: Document) -> list[Document]:
 
 
 def _decision(
-    told: _Told,
+    told: Told,
     node: Node,
     names: dict[Node, str],
     *,
@@ -230,7 +243,7 @@ def _decision(
     return {name: flag}
 
 
-def _gathered(told: _Told, node: Node) -> Node:
+def _gathered(told: Told, node: Node) -> Node:
     """The same with the parts that the profile tells joined into one."""
     if not isinstance(node, Every | Some) or told.by_document(node):
         return node
@@ -244,7 +257,7 @@ def _gathered(told: _Told, node: Node) -> Node:
     return kind((join(pure), *others))
 
 
-def _relaxed(told: _Told, node: Node) -> Node:
+def _relaxed(told: Told, node: Node) -> Node:
     """What holds of everyone of whom the node holds, and only events tell."""
     if told.by_document(node):
         return EVERYONE
@@ -256,7 +269,7 @@ def _relaxed(told: _Told, node: Node) -> Node:
     return node
 
 
-def _is_positive(told: _Told, node: Node) -> bool:
+def _is_positive(told: Told, node: Node) -> bool:
     """Whether everyone of whom it holds is in one of the sets of events."""
     if told.by_document(node):
         return False
@@ -270,17 +283,16 @@ def _is_positive(told: _Told, node: Node) -> bool:
     return False
 
 
-def _union(told: _Told, node: Node, name: str) -> Document:
+def _union(told: Told, node: Node, name: str) -> Document:
     flag = {"$project": {"_id": 1, name: _FLAG}}
     if told.by_document(node):
         pipeline = [*_matching(told.filter(node)), flag]
         return {"$unionWith": {"coll": "profiles", "pipeline": pipeline}}
-    return {
-        "$unionWith": {"coll": "events", "pipeline": [*_set_stages(told, node), flag]}
-    }
+    return {"$unionWith": {"coll": "events", "pipeline": [*set_stages(node), flag]}}
 
 
-def _set_stages(told: _Told, node: Node) -> list[Document]:
+def set_stages(node: Node) -> list[Document]:
+    """Stages on the events: the profiles of whom the node holds, as `_id`."""
     match node:
         case Leaf(fact=EventFact() as fact):
             return event_stages(fact)

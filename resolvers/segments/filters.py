@@ -14,6 +14,7 @@ from resolvers.pages import (
     sort_of,
 )
 from resolvers.profiles import search_filter
+from resolvers.segments.answers import settled
 from resolvers.segments.questions import looked_up, present, questions_of
 from resolvers.segments.references import check_references, references_of
 
@@ -39,9 +40,8 @@ async def filtered_profiles(
     """
     await check_references(db, definition, path)
     references = await references_of(db, definition)
-    (asked,) = await questions_of(
-        db, [definition], now, zone, references, search_filter(search)
-    )
+    (asked,) = questions_of([definition], now, zone, references, search_filter(search))
+    asked = await settled(db, asked)
     if asked.match is not None:
         return await read_page(db.profiles, asked.match, order, page, scope=asked)
     stages = asked.stages

@@ -9,6 +9,7 @@ from bson import ObjectId
 from audience.errors import InvalidInput, NotFound
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
+from resolvers.segments.answers import all_settled
 from resolvers.segments.questions import segment_questions
 from resolvers.segments.records import segments_by_id
 
@@ -41,7 +42,8 @@ async def segment_overlap(
         if segment in segments:
             raise InvalidInput("This segment is named twice.", (*path, str(number)))
         segments.append(segment)
-    questions = await segment_questions(db, segments, now, zone)
+    asked = await segment_questions(db, segments, now, zone)
+    questions = await all_settled(db, asked)
     branches: list[list[Document]] = [
         [*asked.stages, {"$addFields": {"in": {"$literal": 1 << number}}}]
         for number, asked in enumerate(questions)

@@ -23,11 +23,11 @@ from resolvers.pages import (
     page_of,
     sort_of,
 )
-from resolvers.pipelines import Question, Strategy, question
+from resolvers.pipelines import Question, question
+from resolvers.segments.answers import all_settled, settled
 from resolvers.segments.references import check_references, names_in, references_of
 
 BY_ID = Order("_id")
-FEW = 2_000  # candidates whose events are looked up one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def preview(
     does not exist."""
     await check_references(db, definition, path)
     references = await references_of(db, definition)
-    (asked,) = await questions_of(db, [definition], now, zone, references)
+    (asked,) = questions_of([definition], now, zone, references)
     sources = tuple(
         tuple(_source(condition, now, zone, references) for condition in group.any_of)
         for group in definition.groups
@@ -102,10 +102,11 @@ async def filter_stages(
     """Stages to begin a pipeline on the profiles with: they yield the profiles that
     the definition means, whole."""
     found = await preview(db, definition, now, zone, path)
-    if found.asked.match is not None:
-        return [{"$match": found.asked.match}]
+    asked = await settled(db, found.asked)
+    if asked.match is not None:
+        return [{"$match": asked.match}]
     there = {"$match": {"created_at": {"$ne": None}}}
-    return [*found.asked.stages, *looked_up(), there]
+    return [*asked.stages, *looked_up(), there]
 
 
 async def segment_questions(
@@ -114,7 +115,7 @@ async def segment_questions(
     """The stored segments as questions, one each."""
     definitions = [parse(segment["definition"]) for segment in segments]
     references = await references_of(db, *definitions)
-    return await questions_of(db, definitions, now, zone, references)
+    return questions_of(definitions, now, zone, references)
 
 
 async def segment_members(
@@ -168,15 +169,20 @@ def _source(
 
 
 async def count_members(db: Database, questions: Sequence[Question]) -> list[int]:
-    """The number of people that each question finds, all in one command."""
-    if not questions:
-        return []
+    """The number of people that each question finds; once the events are read, all in
+    one command."""
+    questions = await all_settled(db, questions)
+    found = {
+        number: len(it.ids) for number, it in enumerate(questions) if it.ids is not None
+    }
     branches: list[list[Document]] = [
         [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
         for number, it in enumerate(questions)
+        if it.ids is None
     ]
-    rows = await aggregate(db.profiles, united("profiles", branches))
-    found = {row["_id"]: int(row["n"]) for row in rows}
+    if branches:
+        rows = await aggregate(db.profiles, united("profiles", branches))
+        found |= {row["_id"]: int(row["n"]) for row in rows}
     return [found.get(number, 0) for number in range(len(questions))]
 
 
@@ -187,43 +193,19 @@ def extended_json(stages: Sequence[Document]) -> list[Any]:
     return read
 
 
-async def questions_of(
-    db: Database,
+def questions_of(
     definitions: Sequence[Definition],
     now: datetime,
     zone: tzinfo,
     references: References,
     among: Document | None = None,
 ) -> list[Question]:
-    """Each definition as a question, in the way that suits it: where the profiles
-    alone leave few candidates, the events of those are looked up. `among`: a filter
-    that the profiles have to pass, too."""
-    nodes = [
-        plan(each, now=now, zone=zone, references=references) for each in definitions
+    """Each definition as a question. `among`: a filter that the profiles have to pass,
+    too."""
+    return [
+        question(plan(each, now=now, zone=zone, references=references), among=among)
+        for each in definitions
     ]
-    asked = [question(node, among=among) for node in nodes]
-    open_ones = [
-        number
-        for number, it in enumerate(asked)
-        if it.match is None and it.narrowed and it.can_look_up
-    ]
-    if not open_ones:
-        return asked
-    branches: list[list[Document]] = [
-        [
-            {"$match": asked[number].narrowed},
-            {"$limit": FEW + 1},
-            {"$count": "n"},
-            {"$addFields": {"_id": number}},
-        ]
-        for number in open_ones
-    ]
-    rows = await aggregate(db.profiles, united("profiles", branches))
-    candidates = {row["_id"]: row["n"] for row in rows}
-    for number in open_ones:
-        if candidates.get(number, 0) <= FEW:
-            asked[number] = question(nodes[number], Strategy.CANDIDATES, among=among)
-    return asked
 
 
 async def _pages(
@@ -235,6 +217,7 @@ async def _pages(
     """A `projection` has a field that every profile has beside `_id`."""
     if not questions:
         return []
+    questions = await all_settled(db, questions)
     beyond = keyset_filter(BY_ID, page)
     shown = [{"$project": projection}] if projection else []
     branches: list[list[Document]] = [
@@ -264,6 +247,7 @@ def _page_stages(
 
 
 async def _reachable(db: Database, asked: Question) -> dict[Channel, int]:
+    asked = await settled(db, asked)
     if asked.match is not None:
         stages = [{"$match": asked.match}]
     else:
