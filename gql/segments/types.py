@@ -220,8 +220,7 @@ class SegmentPreview:
     @batch(description="How many people there are.", key=_itself)
     @staticmethod
     async def count(parents: list[Document], context: Context) -> list[int]:
-        asked = [_preview(row).asked for row in parents]
-        return await count_members(context.db, asked)
+        return [await _preview(row).count(context.db) for row in parents]
 
     @batch(
         description="How many of them can receive marketing, for each channel.",

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bson import ObjectId
 
-from audience.conditions.tree import Measure
-from audience.plan.tree import EVERYONE, EventFact, Fact
+from audience.plan.tree import Fact, Leaf
 from resolvers.db import Database, Document, aggregate, read_ids
 from resolvers.pipelines import Question, Strategy
 from resolvers.pipelines.steps import (
@@ -17,35 +15,45 @@ from resolvers.pipelines.steps import (
     reading,
     undecided,
 )
+from resolvers.segments.estimates import (
+    EventSample,
+    cost_of_all,
+    cost_of_some,
+    is_read_in_order,
+    sample_events,
+)
 
 FEW = 5_000  # profiles whose own events are read
 MANY = 400_000  # ids that one filter may name: eight megabytes
+_VERY_FEW = 100  # nothing else needs to be thought of
 _AT_ONCE = 4
-_SAMPLE = 200
-
-# With more of all events than this, reading all of them in their order is faster than
-# one by one.
-_DENSE = 0.25
 
 
 async def settled(
     db: Database, asked: Question, way: Strategy | None = None
 ) -> Question:
     """The question with what the events tell read now, so that one filter on the
-    profiles is left; as it was when that would name too many people. `way` forces
-    PROFILES_FIRST or EVENTS_FIRST."""
+    profiles is left; as it was when that would name too many people, or save nothing.
+    `way` forces PROFILES_FIRST or EVENTS_FIRST."""
     if asked.match is not None:
         return asked
     facts = open_facts(asked)
+    sample = None
     if way is not Strategy.EVENTS_FIRST:
-        stages: list[Document] = [{"$match": undecided(asked)}]
-        if way is None:
-            stages.append({"$limit": FEW + 1})
-        candidates = await read_ids(db.profiles, stages)
-        if way is not None or len(candidates) <= FEW:
-            sets = await _read(db, facts, candidates)
+        limit = FEW if way is None else MANY
+        candidates, events = await _candidates(db, asked, limit)
+        is_few = len(candidates) <= _VERY_FEW or way is not None
+        if not is_few and len(candidates) <= FEW:
+            sample = await sample_events(db)
+            some = cost_of_some(sample, facts, len(candidates), events)
+            is_few = some < cost_of_all(sample, facts)
+        if is_few:
+            sets = await _read(db, facts, candidates, None)
             return by_profiles(asked, candidates, sets)
-    sets = await _read(db, facts, None)
+    if way is None and isinstance(asked.node, Leaf) and asked.strategy is Strategy.SETS:
+        return asked  # one set and nothing else: it is counted where it is
+    sample = sample or await sample_events(db)
+    sets = await _read(db, facts, None, sample)
     if sum(map(len, sets.values())) > MANY:
         return asked
     people = await db.profiles.estimated_document_count()
@@ -65,30 +73,38 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
     return fitting
 
 
+async def _candidates(
+    db: Database, asked: Question, limit: int
+) -> tuple[list[ObjectId], int]:
+    """Of whom the summary leaves it open, one more than `limit` of them at most, and
+    how many events they have."""
+    by_metric = {"input": {"$objectToArray": "$summary"}, "in": "$$this.v.n"}
+    stages: list[Document] = [
+        {"$match": undecided(asked)},
+        {"$limit": limit + 1},
+        {"$project": {"_id": 1, "n": {"$sum": {"$map": by_metric}}}},
+    ]
+    rows = await aggregate(db.profiles, stages, batch_size=limit + 2)
+    return [row["_id"] for row in rows], sum(row["n"] for row in rows)
+
+
 async def _read(
-    db: Database, facts: Sequence[Fact], among: Sequence[ObjectId] | None
+    db: Database,
+    facts: Sequence[Fact],
+    among: Sequence[ObjectId] | None,
+    sample: EventSample | None,
 ) -> dict[Fact, list[ObjectId]]:
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(fact: Fact) -> list[ObjectId]:
         if among is not None and not among:
             return []
+        hint: Document | None = None
+        if sample is not None and is_read_in_order(sample, fact):
+            hint = {"$natural": 1}
         stages = [*reading(fact, among), {"$limit": MANY + 1}]
         async with turn:
-            hint = await _hint(db, fact) if among is None else None
             return await read_ids(db.events, stages, hint=hint)
 
     found = await asyncio.gather(*(read(fact) for fact in facts))
     return dict(zip(facts, found, strict=True))
-
-
-async def _hint(db: Database, fact: Fact) -> Document | None:
-    """Without an index where most events would be read whole anyway."""
-    if not isinstance(fact, EventFact) or (fact.where == EVERYONE and fact.of is None):
-        return None
-    whole = replace(fact, where=EVERYONE, measure=Measure.COUNT, of=None)
-    (asked,) = reading(whole)[:1]
-    sample = [{"$sample": {"size": _SAMPLE}}, asked, {"$count": "n"}]
-    rows = await aggregate(db.events, sample)
-    share = rows[0]["n"] / _SAMPLE if rows else 0
-    return {"$natural": 1} if share > _DENSE else None

@@ -1,8 +1,9 @@
 """Who is in a segment: counts, pages of members, and the filter for other reads."""
 
+import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -37,20 +38,27 @@ class Preview:
     asked: Question
     definition: Definition
     sources: tuple[tuple[str, ...], ...]
+    answers: list[asyncio.Task[Question]] = field(default_factory=list)
+
+    async def settled(self, db: Database) -> Question:
+        """With what the events tell read, once for everything that is asked of it."""
+        if not self.answers:
+            self.answers.append(asyncio.create_task(settled(db, self.asked)))
+        return await self.answers[0]
 
     async def count(self, db: Database) -> int:
         """How many people there are."""
-        (found,) = await count_members(db, [self.asked])
+        (found,) = await count_members(db, [await self.settled(db)])
         return found
 
     async def page(self, db: Database, page: PageRequest) -> Page:
         """A page of profiles, in the order in which they became known."""
-        (found,) = await _pages(db, [self.asked], page)
+        (found,) = await _pages(db, [await self.settled(db)], page)
         return found
 
     async def reachable(self, db: Database) -> dict[Channel, int]:
         """How many of them can receive marketing on each channel."""
-        return await _reachable(db, self.asked)
+        return await _reachable(db, await self.settled(db))
 
     async def explain(self, db: Database) -> Document:
         """The way that was chosen, and each condition in words, with what tells it:
@@ -247,7 +255,6 @@ def _page_stages(
 
 
 async def _reachable(db: Database, asked: Question) -> dict[Channel, int]:
-    asked = await settled(db, asked)
     if asked.match is not None:
         stages = [{"$match": asked.match}]
     else:

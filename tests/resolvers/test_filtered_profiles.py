@@ -10,13 +10,15 @@ from resolvers.db import Database, find
 from resolvers.pages import Order, PageRequest
 from resolvers.pipelines import Strategy
 from resolvers.segments import count_members, filtered_profiles, preview
-from tests.resolvers.test_segments import NOW, only, ordered_for, people
+from tests.resolvers.test_segments import NOW, crowd, only, ordered_for, people
 
 pytestmark = pytest.mark.anyio
+__all__ = ["crowd"]
 
 CREATED = {"property": {"filter": {"path": "createdAt", "is": {"exists": True}}}}
 
 
+@pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("many", [0, 100])
 @pytest.mark.parametrize("path", ["_id", "updated_at", "last_event_at"])
 @pytest.mark.parametrize("direction", [1, -1])
@@ -56,6 +58,7 @@ async def test_filtered_profiles_come_in_any_order(
     assert await count_members(db, [one.scope]) == [5]
 
 
+@pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("condition", ["profile", "sets", "flags"])
 async def test_filtered_profiles_can_be_searched(db: Database, condition: str) -> None:
     ids = await people(db, 4)
@@ -91,6 +94,7 @@ async def test_ids_are_counted_without_looking_profiles_up(db: Database) -> None
     assert not any("$lookup" in stage for stage in asked.stages)
 
 
+@pytest.mark.usefixtures("crowd")
 async def test_someone_being_merged_is_on_no_page(db: Database) -> None:
     ids = await people(db, 4)
     await db.profiles.delete_one({"_id": ids[2]})

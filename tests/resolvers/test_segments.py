@@ -10,11 +10,13 @@ from bson import ObjectId
 
 from audience.conditions import parse
 from audience.errors import AudienceError, Conflict, NotAllowed, TooLarge
+from audience.summaries import summarise
 from resolvers.db import Database
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy
 from resolvers.pipelines.samples import sample_number
 from resolvers.segments import (
+    answers,
     create_segment,
     delete_segment,
     explain_profiles,
@@ -26,6 +28,7 @@ from resolvers.segments import (
     update_segment,
 )
 from resolvers.segments.records import dependants
+from resolvers.summaries import rebuild_all
 
 pytestmark = pytest.mark.anyio
 
@@ -50,8 +53,10 @@ async def people(db: Database, count: int) -> list[ObjectId]:
     ids = [ObjectId() for _ in range(count)]
     for number, _id in enumerate(ids):
         name = {"first_name": "Ada"} if number % 2 else {}
+        summary = summarise([("a", NOW - timedelta(days=1), number)])
         await db.profiles.insert_one(
-            {"_id": _id, "properties": {}, "created_at": NOW, "updated_at": NOW, **name}
+            {"_id": _id, "properties": {}, "created_at": NOW, "updated_at": NOW}
+            | {"summary": summary, **name}
         )
         await db.events.insert_one(
             {
@@ -74,30 +79,74 @@ def ordered_for(amount: int) -> dict[str, Any]:
     }
 
 
-async def test_the_way_suits_the_definition(db: Database) -> None:
+@pytest.fixture(params=["few", "many", "too many"])
+def crowd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How many people there are, as far as limits are concerned."""
+    if request.param != "few":
+        monkeypatch.setattr(answers, "FEW", 0)
+        monkeypatch.setattr(answers, "_VERY_FEW", -1)
+    if request.param == "too many":
+        monkeypatch.setattr(answers, "MANY", 0)
+    return str(request.param)
+
+
+async def test_the_way_suits_the_definition(db: Database, crowd: str) -> None:
     ids = await people(db, 6)
     never = {"not": only(ordered_for(3))}
-
     asked = {
-        "told": await preview(db, parse(only(NAMED)), NOW),
-        "few": await preview(db, parse(only(NAMED, ordered_for(3))), NOW),
-        "sets": await preview(db, parse(only(ordered_for(3))), NOW),
-        "flags": await preview(db, parse(only(never)), NOW),
+        "told": only(NAMED),
+        "both": only(NAMED, ordered_for(3)),
+        "sets": only(ordered_for(3)),
+        "flags": only(never),
     }
 
-    found = {
-        name: (it.asked.strategy, [row["_id"] for row in (await page).rows])
-        for name, it in asked.items()
-        for page in [it.page(db, PageRequest())]
-    }
-    assert found == {
-        "told": (Strategy.MATCH, [ids[1], ids[3], ids[5]]),
-        "few": (Strategy.CANDIDATES, [ids[3], ids[5]]),
-        "sets": (Strategy.SETS, ids[3:]),
-        "flags": (Strategy.FLAGS, ids[:3]),
+    previews = {
+        name: await preview(db, parse(each), NOW) for name, each in asked.items()
     }
 
+    pages = {name: await it.page(db, PageRequest()) for name, it in previews.items()}
+    assert {
+        name: [row["_id"] for row in page.rows] for name, page in pages.items()
+    } == {
+        "told": [ids[1], ids[3], ids[5]],
+        "both": [ids[3], ids[5]],
+        "sets": ids[3:],
+        "flags": ids[:3],
+    }
+    assert {name: await it.count(db) for name, it in previews.items()} == {
+        "told": 3,
+        "both": 2,
+        "sets": 3,
+        "flags": 3,
+    }
+    ways = {name: (await it.settled(db)).strategy for name, it in previews.items()}
+    first = Strategy.PROFILES_FIRST
+    assert (
+        ways
+        == {
+            "few": {
+                "told": Strategy.MATCH,
+                "both": first,
+                "sets": first,
+                "flags": first,
+            },
+            "many": {
+                "told": Strategy.MATCH,
+                "both": Strategy.EVENTS_FIRST,
+                "sets": Strategy.SETS,
+                "flags": Strategy.EVENTS_FIRST,
+            },
+            "too many": {
+                "told": Strategy.MATCH,
+                "both": Strategy.SETS,
+                "sets": Strategy.SETS,
+                "flags": Strategy.FLAGS,
+            },
+        }[crowd]
+    )
 
+
+@pytest.mark.usefixtures("crowd")
 async def test_pages_go_forwards_and_backwards(db: Database) -> None:
     ids = await people(db, 5)
     asked = await preview(db, parse(only(ordered_for(1))), NOW)
@@ -114,6 +163,7 @@ async def test_pages_go_forwards_and_backwards(db: Database) -> None:
     assert await asked.count(db) == 4
 
 
+@pytest.mark.usefixtures("crowd")
 async def test_a_filter_yields_whole_profiles(db: Database) -> None:
     ids = await people(db, 3)
 
@@ -131,6 +181,7 @@ async def test_the_days_are_the_accounts(db: Database) -> None:
     definition = parse(only(condition))
     at = datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
     await db.events.update_one({}, {"$set": {"timestamp": at}})
+    await rebuild_all(db)
 
     utc = await preview(db, definition, NOW)
     berlin = await preview(db, definition, NOW, ZoneInfo("Europe/Berlin"))
