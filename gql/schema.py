@@ -12,6 +12,7 @@ from gql.events import EventQuery
 from gql.execution import CompiledExecutor, CompiledSchema, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
+from gql.growth import GrowthQuery
 from gql.import_changes import ImportMutation
 from gql.imports import ImportQuery
 from gql.integration_changes import IntegrationMutation
@@ -44,6 +45,7 @@ class Query(
     ListQuery,
     SegmentQuery,
     FormQuery,
+    GrowthQuery,
     PreferenceQuery,
     NodeQuery,
     ImportQuery,

@@ -41,7 +41,7 @@ async def count_view(
     db: Database, form_id: ObjectId, now: datetime, zone: tzinfo
 ) -> None:
     """The form was shown once more."""
-    day = {"form_id": form_id, "day": _day(now, zone)}
+    day = {"form_id": form_id, "day": day_of(now, zone)}
     update = UpdateOne(day, {"$inc": {"views": 1}}, upsert=True)
     try:
         await db.form_events.bulk_write([update])
@@ -54,7 +54,7 @@ async def count_submission(
 ) -> None:
     """The form was sent once more; an answer that is repeated counts once. `number`
     is the showing's, and says nothing about who it was."""
-    day = {"form_id": form_id, "day": _day(now, zone)}
+    day = {"form_id": form_id, "day": day_of(now, zone)}
     for _ in range(2):
         try:
             await db.form_events.update_one(
@@ -85,7 +85,7 @@ async def statistics_of_forms(
         db.form_events,
         {
             "form_id": {"$in": list(form_ids)},
-            "day": {"$gte": _day(since, zone), "$lte": _day(until, zone)},
+            "day": {"$gte": day_of(since, zone), "$lte": day_of(until, zone)},
         },
         {"seen": 0},
         sort={"form_id": 1, "day": 1},
@@ -108,6 +108,6 @@ async def statistics_of_forms(
     ]
 
 
-def _day(at: datetime, zone: tzinfo) -> str:
+def day_of(at: datetime, zone: tzinfo) -> str:
     """The day in the account's time zone."""
     return at.astimezone(zone).date().isoformat()

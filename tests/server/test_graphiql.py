@@ -118,6 +118,7 @@ def test_every_example_has_a_name_and_variables_that_can_be_read() -> None:
         "sign-up",
         "lists",
         "segments",
+        "growth-tools",
         "record-an-order",
     ]
     for example in found:

@@ -1,0 +1,76 @@
+"""What the hub looks at: an account as it is now."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+WINDOW = timedelta(days=30)  # what "lately" means
+ANSWERED_WITHIN = timedelta(days=1)  # a confirmation that is not answered by then waits
+NEWEST_PEOPLE = 1_000  # among whom unanswered confirmations and Quick Adds are counted
+PEOPLE_WITH_PHONE = 10_000  # among whom consent to text messages is looked for
+PEOPLE_WITH_DEVICE = 1_000  # among whom consent to push is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Something by its id, and its name to say which."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormFigures:
+    """A live form: its list, what it asks for, and how it did lately."""
+
+    id: str
+    name: str
+    short: str
+    list: Ref
+    is_single_opt_in: bool
+    asks_for_sms: bool
+    views: int
+    submissions: int
+
+    @property
+    def conversion(self) -> float:
+        """Submissions per view, at most 1."""
+        return min(1.0, self.submissions / self.views) if self.views else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationFigures:
+    """An integration: whether it works, has what it needs, and did something lately."""
+
+    id: str
+    name: str
+    is_active: bool
+    has_secret: bool = True
+    takes_messages: bool = False
+    has_received: bool = False
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An account. Lists, forms and integrations are the newest first."""
+
+    lists: tuple[Ref, ...] = ()
+    draft: Ref | None = None
+    archived: int = 0
+    forms: tuple[FormFigures, ...] = ()
+    has_submissions: bool = False
+    waiting: int = 0
+    confirmed: int = 0
+    has_sms_consent: bool = False
+    has_brought_people: bool = False
+    public_keys: tuple[Ref, ...] = ()
+    open_keys: tuple[Ref, ...] = ()  # those that work from every site, and from apps
+    has_push_tokens: bool = False
+    has_push_consent: bool = False
+    has_opened_app: bool = False
+    integrations: tuple[IntegrationFigures, ...] = ()
+
+    @property
+    def asked(self) -> int:
+        """How many of the newest people were asked to confirm, long enough ago."""
+        return self.waiting + self.confirmed

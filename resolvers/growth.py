@@ -1,0 +1,217 @@
+"""What the hub looks at, in a few bounded reads."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from bson import ObjectId
+
+from audience.consent import Channel, Status
+from audience.events import OPENED_APP
+from audience.forms.definitions import MAX_FORMS, FormStatus
+from audience.growth.states import (
+    ANSWERED_WITHIN,
+    NEWEST_PEOPLE,
+    PEOPLE_WITH_DEVICE,
+    PEOPLE_WITH_PHONE,
+    WINDOW,
+    FormFigures,
+    IntegrationFigures,
+    Ref,
+    State,
+)
+from audience.integrations.kinds import (
+    MAX_INTEGRATIONS,
+    IntegrationKind,
+    IntegrationStatus,
+)
+from audience.keys import MAX_KEYS, KeyKind
+from audience.lists import MAX_LISTS, MembershipSource, OptIn
+from resolvers.db import Collection, Database, Document, aggregate, find
+from resolvers.forms.statistics import day_of
+from resolvers.lists.lookups import LIVE
+
+_NEWEST_FIRST = {"_id": -1}
+_DEVICE: Document = {"push_tokens.token": {"$exists": True}}
+
+
+async def growth_state(db: Database, now: datetime, zone: tzinfo) -> State:
+    """The account as the hub sees it."""
+    (
+        lists,
+        forms,
+        newest,
+        has_sms_consent,
+        imported,
+        keys,
+        device,
+        has_push_consent,
+        has_opened_app,
+        integrations,
+    ) = await asyncio.gather(
+        find(db.lists, LIVE, {"name": 1, "opt_in": 1}, _NEWEST_FIRST, MAX_LISTS),
+        find(db.forms, {}, _FORM, _NEWEST_FIRST, MAX_FORMS),
+        find(db.profiles, {}, _PERSON, _NEWEST_FIRST, NEWEST_PEOPLE),
+        _has_agreed(
+            db.profiles,
+            {"phone_number": {"$exists": True}},
+            Channel.SMS,
+            PEOPLE_WITH_PHONE,
+        ),
+        db.imports.find_one({"status": "COMPLETED"}, {"_id": 1}),
+        find(db.keys, _PUBLIC, _KEY, _NEWEST_FIRST, MAX_KEYS),
+        db.profiles.find_one(_DEVICE, {"_id": 1}),
+        _has_agreed(db.profiles, _DEVICE, Channel.PUSH, PEOPLE_WITH_DEVICE),
+        _has_opened_app(db, now),
+        _integrations(db, now),
+    )
+    named = {each["_id"]: each for each in lists}
+    live = [
+        each
+        for each in forms
+        if each["status"] == FormStatus.LIVE and each["list_id"] in named
+    ]
+    counts = await _counts(db, [each["_id"] for each in live], now, zone)
+    drafts = [each for each in forms if each["status"] == FormStatus.DRAFT]
+    waiting, confirmed = _confirmations(newest, now)
+    return State(
+        lists=tuple(map(_ref, lists)),
+        draft=_ref(drafts[0]) if drafts else None,
+        archived=sum(each["status"] == FormStatus.ARCHIVED for each in forms),
+        forms=tuple(
+            _figures(each, named[each["list_id"]], *counts.get(each["_id"], (0, 0)))
+            for each in live
+        ),
+        has_submissions=any(each.get("submitted_at") for each in forms),
+        waiting=waiting,
+        confirmed=confirmed,
+        has_sms_consent=has_sms_consent,
+        has_brought_people=imported is not None or _has_added(newest),
+        public_keys=tuple(map(_ref, keys)),
+        open_keys=tuple(_ref(each) for each in keys if not each["allowed_origins"]),
+        has_push_tokens=device is not None,
+        has_push_consent=has_push_consent,
+        has_opened_app=has_opened_app,
+        integrations=tuple(integrations),
+    )
+
+
+async def _has_agreed(
+    people: Collection, match: Document, channel: Channel, among: int
+) -> bool:
+    """Whether one of so many of these people is subscribed to the channel."""
+    agreed = {f"consent.{channel.lower()}.status": Status.SUBSCRIBED}
+    stages = [{"$match": match}, {"$limit": among}, {"$match": agreed}, {"$limit": 1}]
+    return bool(await aggregate(people, [*stages, {"$project": {"_id": 1}}]))
+
+
+async def _has_opened_app(db: Database, now: datetime) -> bool:
+    metric = await db.metrics.find_one({"name": OPENED_APP}, {"_id": 1})
+    if metric is None:
+        return False
+    lately = {"metric_id": metric["_id"], "timestamp": {"$gte": now - WINDOW}}
+    return await db.events.find_one(lately, {"_id": 1}) is not None
+
+
+async def _counts(
+    db: Database, form_ids: Sequence[ObjectId], now: datetime, zone: tzinfo
+) -> dict[ObjectId, tuple[int, int]]:
+    """Views and submissions of each form lately."""
+    lately = {"$gte": day_of(now - WINDOW, zone)}
+    rows = await aggregate(
+        db.form_events,
+        [
+            {"$match": {"form_id": {"$in": list(form_ids)}, "day": lately}},
+            {
+                "$group": {
+                    "_id": "$form_id",
+                    "views": {"$sum": "$views"},
+                    "submissions": {"$sum": "$submissions"},
+                }
+            },
+        ],
+    )
+    return {row["_id"]: (row["views"], row["submissions"]) for row in rows}
+
+
+async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]:
+    found = await find(
+        db.integrations, {}, _INTEGRATION, _NEWEST_FIRST, MAX_INTEGRATIONS
+    )
+    return [
+        IntegrationFigures(
+            str(each["_id"]),
+            each["name"],
+            is_active=each["status"] == IntegrationStatus.ACTIVE,
+            has_secret=each.get("secret_hint") is not None,
+            takes_messages=each["kind"] == IntegrationKind.TEXT_MESSAGES,
+        )
+        for each in found
+    ]
+
+
+def _confirmations(newest: Sequence[Document], now: datetime) -> tuple[int, int]:
+    """Of those who were asked to confirm lately, but not only just: how many have not
+    answered, and how many have."""
+    since, until = now - WINDOW, now - ANSWERED_WITHIN
+    waiting = confirmed = 0
+    for each in newest:
+        asked = [request["requested_at"] for request in each.get("pending", ())]
+        states = each.get("consent", {}).values()
+        if any(since <= at <= until for at in asked):
+            waiting += 1
+        elif any(
+            state.get("double_opt_in") and since <= state["consented_at"] <= until
+            for state in states
+        ):
+            confirmed += 1
+    return waiting, confirmed
+
+
+def _has_added(newest: Sequence[Document]) -> bool:
+    by_hand = {MembershipSource.QUICK_ADD, MembershipSource.IMPORT}
+    return any(
+        membership["source"] in by_hand
+        for each in newest
+        for membership in each.get("lists", ())
+    )
+
+
+def _figures(
+    form: Document, its_list: Document, views: int, submissions: int
+) -> FormFigures:
+    return FormFigures(
+        str(form["_id"]),
+        form["name"],
+        form["short"],
+        _ref(its_list),
+        its_list["opt_in"] == OptIn.SINGLE,
+        any(each["channel"] == Channel.SMS for each in form["consents"]),
+        views,
+        submissions,
+    )
+
+
+def _ref(document: Mapping[str, Any]) -> Ref:
+    return Ref(str(document["_id"]), document["name"])
+
+
+_FORM = dict.fromkeys(
+    ("name", "status", "list_id", "short", "submitted_at", "consents.channel"), 1
+)
+_PERSON = dict.fromkeys(
+    (
+        "pending.requested_at",
+        "lists.source",
+        *(
+            f"consent.{channel.lower()}.{name}"
+            for channel in Channel
+            for name in ("double_opt_in", "consented_at")
+        ),
+    ),
+    1,
+)
+_PUBLIC: Document = {"kind": KeyKind.PUBLIC, "revoked_at": None}
+_KEY = {"name": 1, "allowed_origins": 1}
+_INTEGRATION = dict.fromkeys(("name", "kind", "status", "secret_hint"), 1)
