@@ -33,38 +33,25 @@ from resolvers.forms.statistics import day_of
 from resolvers.lists.lookups import LIVE
 
 _NEWEST_FIRST = {"_id": -1}
+_PHONE: Document = {"phone_number": {"$exists": True}}
 _DEVICE: Document = {"push_tokens.token": {"$exists": True}}
 
 
 async def growth_state(db: Database, now: datetime, zone: tzinfo) -> State:
     """The account as the hub sees it."""
-    (
-        lists,
-        forms,
-        newest,
-        has_sms_consent,
-        imported,
-        keys,
-        device,
-        has_push_consent,
-        has_opened_app,
-        integrations,
-    ) = await asyncio.gather(
+    lists, forms, newest, keys, integrations = await asyncio.gather(
         find(db.lists, LIVE, {"name": 1, "opt_in": 1}, _NEWEST_FIRST, MAX_LISTS),
         find(db.forms, {}, _FORM, _NEWEST_FIRST, MAX_FORMS),
         find(db.profiles, {}, _PERSON, _NEWEST_FIRST, NEWEST_PEOPLE),
-        _has_agreed(
-            db.profiles,
-            {"phone_number": {"$exists": True}},
-            Channel.SMS,
-            PEOPLE_WITH_PHONE,
-        ),
-        db.imports.find_one({"status": "COMPLETED"}, {"_id": 1}),
         find(db.keys, _PUBLIC, _KEY, _NEWEST_FIRST, MAX_KEYS),
-        db.profiles.find_one(_DEVICE, {"_id": 1}),
-        _has_agreed(db.profiles, _DEVICE, Channel.PUSH, PEOPLE_WITH_DEVICE),
-        _has_opened_app(db, now),
         _integrations(db, now),
+    )
+    has_sms, has_push, has_tokens, has_opened_app, has_imported = await asyncio.gather(
+        _has_agreed(db.profiles, _PHONE, Channel.SMS, PEOPLE_WITH_PHONE),
+        _has_agreed(db.profiles, _DEVICE, Channel.PUSH, PEOPLE_WITH_DEVICE),
+        _has(db.profiles, _DEVICE),
+        _has_opened_app(db, now),
+        _has(db.imports, {"status": "COMPLETED"}),
     )
     named = {each["_id"]: each for each in lists}
     live = [
@@ -86,12 +73,12 @@ async def growth_state(db: Database, now: datetime, zone: tzinfo) -> State:
         has_submissions=any(each.get("submitted_at") for each in forms),
         waiting=waiting,
         confirmed=confirmed,
-        has_sms_consent=has_sms_consent,
-        has_brought_people=imported is not None or _has_added(newest),
+        has_sms_consent=has_sms,
+        has_brought_people=has_imported or _has_added(newest),
         public_keys=tuple(map(_ref, keys)),
         open_keys=tuple(_ref(each) for each in keys if not each["allowed_origins"]),
-        has_push_tokens=device is not None,
-        has_push_consent=has_push_consent,
+        has_push_tokens=has_tokens,
+        has_push_consent=has_push,
         has_opened_app=has_opened_app,
         integrations=tuple(integrations),
     )
@@ -106,12 +93,16 @@ async def _has_agreed(
     return bool(await aggregate(people, [*stages, {"$project": {"_id": 1}}]))
 
 
+async def _has(collection: Collection, match: Document) -> bool:
+    return await collection.find_one(match, {"_id": 1}) is not None
+
+
 async def _has_opened_app(db: Database, now: datetime) -> bool:
     metric = await db.metrics.find_one({"name": OPENED_APP}, {"_id": 1})
     if metric is None:
         return False
     lately = {"metric_id": metric["_id"], "timestamp": {"$gte": now - WINDOW}}
-    return await db.events.find_one(lately, {"_id": 1}) is not None
+    return await _has(db.events, lately)
 
 
 async def _counts(
