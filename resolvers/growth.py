@@ -89,7 +89,12 @@ async def _has_agreed(
 ) -> bool:
     """Whether one of so many of these people is subscribed to the channel."""
     agreed = {f"consent.{channel.lower()}.status": Status.SUBSCRIBED}
-    stages = [{"$match": match}, {"$limit": among}, {"$match": agreed}, {"$limit": 1}]
+    stages: list[Document] = [
+        {"$match": match},
+        {"$limit": among},
+        {"$match": agreed},
+        {"$limit": 1},
+    ]
     return bool(await aggregate(people, [*stages, {"$project": {"_id": 1}}]))
 
 
