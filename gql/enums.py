@@ -10,12 +10,14 @@ from audience.consent import Channel, Status, SuppressionReason
 from audience.errors import Code
 from audience.keys import KeyKind
 from audience.lists import MembershipSource, OptIn
+from audience.memberships import Movement
 
 __all__ = [
     "Channel",
     "Code",
     "KeyKind",
     "MembershipSource",
+    "Movement",
     "OptIn",
     "Status",
     "SuppressionReason",
@@ -116,5 +118,14 @@ expose(
         "PUBLIC": "In a web page or an app. Signs people up, identifies them and "
         "tracks events, and reads nothing back.",
         "SECRET": "On a server only. Does what its scopes allow.",
+    },
+)
+expose(
+    Movement,
+    name="SegmentMovement",
+    description="What someone did with regard to a segment.",
+    values={
+        "ENTERED": "They are in it from then on.",
+        "LEFT": "They are in it no more.",
     },
 )

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     API_KEY = "key"
     FORM = "frm"
     INTEGRATION = "int"
+    DELIVERY = "msg"
 
     @property
     def noun(self) -> str:
@@ -38,6 +39,7 @@ _NOUNS = {
     Kind.API_KEY: "an API key",
     Kind.FORM: "a form",
     Kind.INTEGRATION: "an integration",
+    Kind.DELIVERY: "a webhook message",
 }
 _GLOBAL_ID = re.compile(r"([a-z]{3})_([0-9a-f]{24})", re.ASCII)
 

@@ -36,10 +36,12 @@ class CreateIntegrationInput:
         default=None,
         description="By which calls are verified: 8 to 500 ASCII characters. Shopify, "
         "Stripe and Twilio show theirs: copy it from there, now or by "
-        "`updateIntegration`. For the other kinds one is made when it is absent.",
+        "`updateIntegration`. For the other kinds one is made when it is absent. An "
+        "outbound webhook's begins with whsec_, and signs what is sent.",
     )
     status: IntegrationStatus = strawberry.field(
-        default=IntegrationStatus.ACTIVE, description="PAUSED refuses calls for now."
+        default=IntegrationStatus.ACTIVE,
+        description="PAUSED takes no calls, and makes none, for now.",
     )
 
 
@@ -52,14 +54,16 @@ class UpdateIntegrationInput:
         default=None, description="1 to 200 characters; unique, whatever its case."
     )
     status: Maybe[IntegrationStatus] = strawberry.field(
-        default=None, description="PAUSED refuses calls, ACTIVE takes them again."
+        default=None,
+        description="PAUSED takes no calls and makes none, ACTIVE does again.",
     )
     settings: Maybe[IntegrationSettingsInput] = strawberry.field(
         default=None, description="All that it is set to; of the kind that it has."
     )
     secret: Maybe[str] = strawberry.field(
         default=None,
-        description="Another secret: the one before is of no use from now on.",
+        description="Another secret: the one before is of no use from now on. An "
+        "outbound webhook signs with both for a day.",
     )
     renew_secret: bool = strawberry.field(
         default=False,
@@ -109,7 +113,8 @@ class IntegrationMutation:
     @mutation(
         CreateIntegrationPayload,
         SCOPE,
-        description="Makes an integration. Its `url` is what the tool calls.",
+        description="Makes an integration. Its `url` is what the tool calls; an "
+        "outbound webhook calls its own.",
     )
     @staticmethod
     async def create_integration(

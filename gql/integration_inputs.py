@@ -4,8 +4,8 @@ import strawberry
 from strawberry import Maybe
 
 from audience.integrations import kinds
-from audience.integrations.kinds import MAX_KEYWORDS, MAX_MAPPINGS
-from gql.enums import Channel
+from audience.integrations.kinds import MAX_KEYWORDS, MAX_MAPPINGS, MAX_SEGMENTS
+from gql.enums import Channel, Movement
 from gql.ids import Kind, stored_id
 from gql.integrations import MessageProvider, Proof
 from gql.mutations import given
@@ -196,6 +196,21 @@ class TextMessagesSettingsInput:
     )
 
 
+@strawberry.input(description="What an outbound webhook is set to.")
+class OutboundWebhookSettingsInput:
+    url: str = strawberry.field(
+        description="Where messages are posted to: https, port 443 or from 1024 on, at "
+        "a public address. For developing, `http://localhost` too, where the setting "
+        "AUDIENCE_WEBHOOKS_TO_LOOPBACK allows it."
+    )
+    segment_ids: list[strawberry.ID] = strawberry.field(
+        description=f"The segments that it is told of: 1 to {MAX_SEGMENTS}."
+    )
+    movements: list[Movement] = strawberry.field(
+        default_factory=lambda: list(Movement), description="What it is told of."
+    )
+
+
 @strawberry.input(
     one_of=True, description="What an integration is set to; the field is its kind."
 )
@@ -215,6 +230,9 @@ class IntegrationSettingsInput:
     )
     text_messages: Maybe[TextMessagesSettingsInput] = strawberry.field(
         description="Messages that people send to a phone number."
+    )
+    outbound_webhook: Maybe[OutboundWebhookSettingsInput] = strawberry.field(
+        description="An address that is told who enters segments and who leaves them."
     )
 
 
@@ -238,6 +256,14 @@ def settings_of(wanted: IntegrationSettingsInput) -> kinds.Settings:
         )
     if wanted.text_messages is not None:
         return _text_messages(wanted.text_messages.value)
+    if wanted.outbound_webhook is not None:
+        told = wanted.outbound_webhook.value
+        path = ("settings", "outboundWebhook", "segmentIds")
+        return kinds.OutboundWebhook(
+            told.url,
+            tuple(stored_id(each, Kind.SEGMENT, *path) for each in told.segment_ids),
+            tuple(dict.fromkeys(told.movements)),
+        )
     assert wanted.inbound_webhook is not None  # noqa: S101 - one of them is given
     hook = wanted.inbound_webhook.value
     return kinds.InboundWebhook(

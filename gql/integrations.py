@@ -15,7 +15,7 @@ from audience.integrations.kinds import (
 )
 from gql.connection import After, Connection, Count, Edge, First, asked_page, connection
 from gql.context import Context
-from gql.enums import Channel, expose
+from gql.enums import Channel, Movement, expose
 from gql.execution import FromDocument, batch, plain
 from gql.ids import Kind, global_id, stored_id
 from gql.node import Node
@@ -51,6 +51,8 @@ expose(
         "INBOUND_WEBHOOK": "Any tool that can send JSON calls, as it is mapped.",
         "TEXT_MESSAGES": "A provider of text messages calls with each message that "
         "people send: they join lists by keywords, and stop.",
+        "OUTBOUND_WEBHOOK": "An address is told who enters segments and who leaves "
+        "them, as the Standard Webhooks specification has it.",
     },
 )
 expose(
@@ -60,7 +62,8 @@ expose(
     values={
         "ACTIVE": "Yes.",
         "PAUSED": "No. Calls are refused with the status 503, so that most tools send "
-        "them again later.",
+        "them again later; what an outbound webhook is to be told waits, for 30 days "
+        "at most.",
     },
 )
 expose(
@@ -84,6 +87,10 @@ expose(
         "reply in the answer.",
     },
 )
+
+
+def _segment_ids(stored: Sequence[str]) -> list[strawberry.ID]:
+    return [global_id(Kind.SEGMENT)(each) for each in stored]
 
 
 @strawberry.type(description="Which value of a call fills which part of the profile.")
@@ -212,13 +219,25 @@ class TextMessagesSettings(FromDocument):
     )
 
 
+@strawberry.type(description="What an outbound webhook is set to.")
+class OutboundWebhookSettings(FromDocument):
+    url: str = plain("url", description="The address that is called.")
+    segment_ids: list[strawberry.ID] = plain(
+        "segment_ids",
+        read=_segment_ids,
+        description="The segments. What is said of one that was deleted is nothing.",
+    )
+    movements: list[Movement] = plain("movements", description="What it is told of.")
+
+
 IntegrationSettings = Annotated[
     ShopifySettings
     | WooCommerceSettings
     | StripeSettings
     | TypeformSettings
     | InboundWebhookSettings
-    | TextMessagesSettings,
+    | TextMessagesSettings
+    | OutboundWebhookSettings,
     strawberry.union(
         "IntegrationSettings",
         description="What an integration is set to, by its kind.",

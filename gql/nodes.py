@@ -14,6 +14,7 @@ from gql.ids import Kind, read_id
 from gql.node import Node
 from gql.queries import query
 from resolvers.db import Database, Document
+from resolvers.deliveries import deliveries_by_id
 from resolvers.events import events_by_id
 from resolvers.forms import forms_by_id
 from resolvers.imports import imports_by_id
@@ -45,6 +46,7 @@ SOURCES: dict[Kind, Source] = {
     Kind.SEGMENT: Source("Segment", "segments:read", segments_by_id),
     Kind.FORM: Source("Form", "forms:read", forms_by_id),
     Kind.INTEGRATION: Source("Integration", "integrations:read", integrations_by_id),
+    Kind.DELIVERY: Source("WebhookDelivery", "integrations:read", deliveries_by_id),
     Kind.IMPORT: Source("Import", "imports:read", imports_by_id),
     Kind.API_KEY: Source("ApiKey", ADMIN, keys_by_id),
 }

@@ -32,6 +32,7 @@ from gql.segments import SegmentMutation, SegmentQuery
 from gql.signups import SignUpMutation
 from gql.subscriptions import Subscription
 from gql.tracking import TrackingMutation
+from gql.webhooks import WebhookMutation, WebhookQuery
 
 
 @strawberry.type(
@@ -50,6 +51,7 @@ class Query(
     NodeQuery,
     ImportQuery,
     IntegrationQuery,
+    WebhookQuery,
     KeyQuery,
 ):
     pass
@@ -71,6 +73,7 @@ class Mutation(
     FormMutation,
     ImportMutation,
     IntegrationMutation,
+    WebhookMutation,
     KeyMutation,
 ):
     pass

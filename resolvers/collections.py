@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
 from audience.integrations.kinds import IntegrationKind
+from audience.webhooks import DeliveryState
 from resolvers.db import COLLECTIONS, Database, Document, find
 from resolvers.places.points import give_points
 
@@ -120,6 +121,16 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("name_key", ASCENDING)], unique=True),
         _unique("key"),
         _index(list_ids=ASCENDING),
+        _index(segment_ids=ASCENDING),
+    ],
+    "deliveries": [
+        _index(integration_id=ASCENDING, state=ASCENDING, next_at=ASCENDING),
+        _index(integration_id=ASCENDING, _id=DESCENDING),
+        IndexModel(
+            [("integration_id", 1), ("profile_id", 1), ("order", 1)],
+            partialFilterExpression={"state": "PENDING"},
+        ),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
     ],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "places": [IndexModel([("at", GEOSPHERE)]), _index(country=ASCENDING)],
@@ -260,6 +271,21 @@ VALIDATORS: dict[str, Document] = {
         key=_TEXT,
         secret={"bsonType": "binData"},
         secret_hint=_TEXT,
+        segment_ids=_ARRAY,
+    ),
+    "deliveries": _schema(
+        {
+            "integration_id": _ID,
+            "state": {"enum": [each.value for each in DeliveryState]},
+            "kind": {"enum": ["ENTERED", "LEFT", "TEST"]},
+            "order": _NUMBER,
+            "attempts": _NUMBER,
+            "created_at": _TIME,
+        },
+        segment_id=_ID,
+        profile_id=_ID,
+        next_at=_TIME,
+        expires_at=_TIME,
     ),
     "places": _schema({"country": _TEXT}, code=_TEXT, at=_OBJECT),
     "keys": _schema(

@@ -76,6 +76,7 @@ class Database:
     erasures: Collection
     imports: Collection
     integrations: Collection
+    deliveries: Collection
     import_blocks: Collection
     seeds: Collection
     places: Collection

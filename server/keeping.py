@@ -1,4 +1,5 @@
-"""The keeper as a part of a running process: inside a server's, or alone."""
+"""What goes on in the background of a running process, inside a server's or alone:
+the keeper, and who sends its messages to webhooks."""
 
 import asyncio
 import contextlib
@@ -14,7 +15,9 @@ from pymongo.errors import PyMongoError
 
 from resolvers.db import Database, server_time
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
+from resolvers.secrets import signing_secret
 from server.settings import Settings
+from server.webhooks import deliver
 
 WAIT_MS = 500
 # Changes that come one after another are taken together.
@@ -52,7 +55,7 @@ async def keeping(db: Database, settings: Settings) -> AsyncIterator[None]:
         yield
         return
     ended = asyncio.Event()
-    task = asyncio.create_task(keep(db, ZoneInfo(settings.timezone), ended))
+    task = asyncio.create_task(_work(db, settings, ended))
     try:
         yield
     finally:
@@ -68,7 +71,16 @@ async def keep_alone(db: Database, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
-    await keep(db, ZoneInfo(settings.timezone), ended)
+    await _work(db, settings, ended)
+
+
+async def _work(db: Database, settings: Settings, ended: asyncio.Event) -> None:
+    given = settings.secret
+    secret = given.get_secret_value() if given else await signing_secret(db)
+    await asyncio.gather(
+        keep(db, ZoneInfo(settings.timezone), ended),
+        deliver(db, secret, ended, to_loopback=settings.webhooks_to_loopback),
+    )
 
 
 async def _skew(db: Database) -> timedelta:

@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         description="Whether the processes that answer requests keep the segments too. "
         "`false`: that is left to processes of their own, `audience keep`.",
     )
+    webhooks_to_loopback: bool = Field(
+        default=False,
+        description="Whether outbound webhooks may call this machine itself, by "
+        "`http://` too: for developing. They never call other private addresses.",
+    )
     graphiql: bool = Field(
         default=True,
         description="Whether browsers that open `/graphql` get GraphiQL, the editor.",

@@ -15,12 +15,14 @@ from audience.integrations.kinds import (
     MAX_KEYWORDS,
     MAX_MAPPINGS,
     MAX_REPLY,
+    MAX_SEGMENTS,
     TARGETS,
     Agreement,
     InboundWebhook,
     Integration,
     Mapping,
     MessageProvider,
+    OutboundWebhook,
     Proof,
     Settings,
     Shopify,
@@ -33,6 +35,7 @@ from audience.integrations.kinds import (
 from audience.integrations.paths import check_path
 from audience.integrations.words import RESERVED, folded_word
 from audience.profiles import MAX_PROBLEMS, key_problem
+from audience.webhooks import check_url
 
 MAX_NAME = 200
 MAX_SECRET = 500
@@ -92,6 +95,8 @@ def _problems(settings: Settings) -> list[Problem]:
             _check_webhook(settings, found)
         case TextMessages():
             _check_messages(settings, found)
+        case OutboundWebhook():
+            _check_outbound(settings, found)
         case _:
             assert_never(settings)
     return found.problems
@@ -140,6 +145,14 @@ def _check_webhook(settings: InboundWebhook, found: "_Findings") -> None:
     found.paths(settings.agreements, "agreements")
 
 
+def _check_outbound(settings: OutboundWebhook, found: "_Findings") -> None:
+    found.check(check_url, settings.url, "url")
+    if not 1 <= len(set(settings.segment_ids)) <= MAX_SEGMENTS:
+        found.refuse(f"Name 1 to {MAX_SEGMENTS} segments.", "segmentIds")
+    if not settings.movements:
+        found.refuse("Name ENTERED, LEFT or both.", "movements")
+
+
 def _check_messages(settings: TextMessages, found: "_Findings") -> None:
     is_other = settings.provider is MessageProvider.OTHER
     if is_other and settings.paths is None:
@@ -186,11 +199,11 @@ class _Findings:
     def refuse(self, message: str, *path: str) -> None:
         self.problems.append(Problem(Code.INVALID, message, path))
 
-    def check(self, rule: Callable[[str], Any], text: str) -> None:
+    def check(self, rule: Callable[[str], Any], text: str, *path: str) -> None:
         try:
             rule(text)
         except AudienceError as error:
-            self.problems += error.problems
+            self.problems += error.under(*path).problems if path else error.problems
 
     def path(self, path: str, *place: str) -> None:
         wrong = check_path(path)

@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import TypeAlias, assert_never
 
 from audience.consent import Channel
+from audience.memberships import Movement
 
 MAX_INTEGRATIONS = 200
 MAX_MAPPINGS = 100
 MAX_KEYWORDS = 50
 MAX_REPLY = 1_000
+MAX_SEGMENTS = 50
 
 # Which parts of a profile a call may fill in, beside properties.<name>.
 TARGETS = frozenset(
@@ -38,6 +40,7 @@ class IntegrationKind(StrEnum):
     TYPEFORM = "TYPEFORM"
     INBOUND_WEBHOOK = "INBOUND_WEBHOOK"
     TEXT_MESSAGES = "TEXT_MESSAGES"
+    OUTBOUND_WEBHOOK = "OUTBOUND_WEBHOOK"
 
 
 class IntegrationStatus(StrEnum):
@@ -156,8 +159,23 @@ class TextMessages:
     paths: MessagePaths | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OutboundWebhook:
+    """An address that is told who enters segments and who leaves them."""
+
+    url: str
+    segment_ids: tuple[str, ...]
+    movements: tuple[Movement, ...]
+
+
 Settings: TypeAlias = (
-    Shopify | WooCommerce | Stripe | Typeform | InboundWebhook | TextMessages
+    Shopify
+    | WooCommerce
+    | Stripe
+    | Typeform
+    | InboundWebhook
+    | TextMessages
+    | OutboundWebhook
 )
 
 
@@ -180,6 +198,9 @@ KINDS: dict[IntegrationKind, KindRules] = {
     IntegrationKind.INBOUND_WEBHOOK: KindRules("Webhook", "inboundWebhook"),
     IntegrationKind.TEXT_MESSAGES: KindRules(
         "Text messages", "textMessages", makes_secret=False
+    ),
+    IntegrationKind.OUTBOUND_WEBHOOK: KindRules(
+        "Outbound webhook", "outboundWebhook", is_inbound=False
     ),
 }
 
@@ -208,6 +229,8 @@ def kind_of(settings: Settings) -> IntegrationKind:
             return IntegrationKind.INBOUND_WEBHOOK
         case TextMessages():
             return IntegrationKind.TEXT_MESSAGES
+        case OutboundWebhook():
+            return IntegrationKind.OUTBOUND_WEBHOOK
         case _:
             assert_never(settings)
 
@@ -216,6 +239,8 @@ def lists_of(settings: Settings) -> tuple[str, ...]:
     """The lists that people join by it."""
     if isinstance(settings, TextMessages):
         return tuple(dict.fromkeys(each.list_id for each in settings.keywords))
+    if isinstance(settings, OutboundWebhook):
+        return ()
     return () if settings.list_id is None else (settings.list_id,)
 
 

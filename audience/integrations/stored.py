@@ -13,6 +13,7 @@ from audience.integrations.kinds import (
     Mapping,
     MessagePaths,
     MessageProvider,
+    OutboundWebhook,
     Proof,
     Settings,
     Shopify,
@@ -22,6 +23,7 @@ from audience.integrations.kinds import (
     WooCommerce,
     kind_of,
 )
+from audience.memberships import Movement
 
 
 def settings_document(settings: Settings) -> dict[str, Any]:
@@ -54,6 +56,12 @@ def settings_of(kept: Stored[str, Any]) -> Settings:
                 keywords=tuple(Keyword(**each) for each in values["keywords"]),
                 help_text=values["help_text"],
                 paths=None if paths is None else MessagePaths(**paths),
+            )
+        case IntegrationKind.OUTBOUND_WEBHOOK:
+            return OutboundWebhook(
+                url=values["url"],
+                segment_ids=tuple(values["segment_ids"]),
+                movements=tuple(Movement(each) for each in values["movements"]),
             )
         case _:
             assert_never(kind)

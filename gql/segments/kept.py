@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
-from audience.memberships import Cause, Interval, Movement, instants_between
+from audience.memberships import Cause, Interval, instants_between
 from gql.connection import Connection, Count, Edge, asked_page, connection
 from gql.context import Context
-from gql.enums import expose
+from gql.enums import Movement, expose
 from gql.execution import batch, plain
 from resolvers.db import Document
 from resolvers.memberships import (
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from gql.profiles import Profile
     from gql.segments.types import Segment
 
-expose(
-    Movement,
-    name="SegmentMovement",
-    description="What someone did with regard to a segment.",
-    values={
-        "ENTERED": "They are in it from then on.",
-        "LEFT": "They are in it no more.",
-    },
-)
 expose(
     Cause,
     name="SegmentMovementCause",

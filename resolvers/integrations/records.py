@@ -22,6 +22,7 @@ from audience.integrations.kinds import (
     Integration,
     IntegrationKind,
     IntegrationStatus,
+    OutboundWebhook,
     Settings,
     kind_of,
     lists_of,
@@ -29,17 +30,19 @@ from audience.integrations.kinds import (
 )
 from audience.integrations.stored import settings_document, settings_of
 from audience.lists import name_key
+from audience.webhooks import ROTATION, check_webhook_secret, new_secret
 from resolvers.db import Database, Document, find
 from resolvers.ids import object_id
 from resolvers.lists import live_list
 from resolvers.pages import Order, Page, PageRequest, read_page
 from resolvers.sealing import seal
+from resolvers.segments import segments_by_id
 
 BY_NAME = Order("name_key")
 
 _ATTEMPTS = 5
 _SECRET_BYTES = 32
-_NEVER: Document = {"secret": 0}
+_NEVER: Document = {"secret": 0, "previous_secret": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ async def create_integration(
         "status": checked.status,
         "settings": settings_document(checked.settings),
         "list_ids": await _lists(db, checked.settings),
+        "segment_ids": await _segments(db, checked.settings),
         **kept,
         "created_at": now,
         "updated_at": now,
@@ -162,6 +166,7 @@ async def update_integration(
             "status": checked.status,
             "settings": settings_document(checked.settings),
             "list_ids": await _lists(db, checked.settings),
+            "segment_ids": await _segments(db, checked.settings),
             "updated_at": now,
             "version": before["version"] + 1,
         }
@@ -174,6 +179,12 @@ async def update_integration(
                     ("renewSecret",),
                 )
             document |= kept
+            if isinstance(checked.settings, OutboundWebhook):
+                # Receivers have a day to learn the new one.
+                document |= {
+                    "previous_secret": before["secret"],
+                    "previous_until": now + ROTATION,
+                }
         try:
             updated = await db.integrations.find_one_and_update(
                 {"_id": wanted, "version": before["version"]},
@@ -194,6 +205,7 @@ async def delete_integration(db: Database, integration_id: str | ObjectId) -> Ob
     gone = await db.integrations.find_one_and_delete({"_id": wanted})
     if gone is None:
         raise NotFound("There is no such integration.", ("id",))
+    await db.deliveries.delete_many({"integration_id": wanted})
     return wanted
 
 
@@ -208,7 +220,11 @@ def _secret(
 ) -> tuple[Document, str | None]:
     """What is kept of the secret, and the secret where it was made here."""
     made = None
-    if given is not None:
+    if isinstance(settings, OutboundWebhook):
+        if given is None:
+            given = made = new_secret()
+        check_webhook_secret(given)
+    elif given is not None:
         given = check_secret(given)
     elif makes_secret(settings):
         given = made = secrets.token_urlsafe(_SECRET_BYTES)
@@ -228,8 +244,21 @@ async def _lists(db: Database, settings: Settings) -> list[ObjectId]:
     ]
 
 
+async def _segments(db: Database, settings: Settings) -> list[ObjectId]:
+    """The segments that the settings name, each there."""
+    if not isinstance(settings, OutboundWebhook):
+        return []
+    found = await segments_by_id(db, list(dict.fromkeys(settings.segment_ids)))
+    if None in found:
+        raise NotFound(
+            "One of these segments does not exist.",
+            ("settings", "outboundWebhook", "segmentIds"),
+        )
+    return [each["_id"] for each in found if each is not None]
+
+
 def _shown(document: Document) -> Document:
-    return {name: value for name, value in document.items() if name != "secret"}
+    return {name: value for name, value in document.items() if name not in _NEVER}
 
 
 def _of_kind(kind: IntegrationKind | None) -> Document:

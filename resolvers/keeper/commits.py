@@ -8,11 +8,13 @@ from datetime import datetime
 from bson import ObjectId
 
 from resolvers.db import Database, Document, Session, find, transaction
+from resolvers.deliveries import put_deliveries
 from resolvers.keeper.kept import Kept
 from resolvers.keeper.shares import advance, share_of
 from resolvers.keeper.sides import Cause, Writes, settle
 
 AT_ONCE = 2_000
+_LINES = 1 << 16  # more than one commit has
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +113,17 @@ async def commit(
             await db.segment_changes.insert_many(
                 writes.lines, ordered=False, session=session
             )
+            await put_deliveries(db, writes.lines, _orders(shares, writes), session)
 
     await transaction(db, work)
+    for share in shares.values():
+        share["commits"] = share.get("commits", 0) + 1
+
+
+def _orders(shares: Mapping[int, Document], writes: Writes) -> list[int]:
+    """For each line a number that is greater than those of all lines before it about
+    the same profile, whichever process wrote them."""
+    return [
+        (shares[share_of(line["profile_id"])].get("commits", 0) + 1) * _LINES + place
+        for place, line in enumerate(writes.lines)
+    ]

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, replace
 
 import pytest
+from bson import ObjectId
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -197,6 +198,10 @@ WAYS = {
     ),
     "Form": "{{ forms {{ edges {{ node {{ {0} }} }} }} }}",
     "Import": "{{ imports {{ edges {{ node {{ {0} }} }} }} }}",
+    "WebhookDelivery": (
+        '{{ webhookDeliveries(integrationId: "int_0123456789abcdef01234567") '
+        "{{ edges {{ node {{ {0} }} }} }} }}"
+    ),
 }
 """An operation that comes to an object, by no scope that its fields need."""
 
@@ -250,6 +255,11 @@ async def set_up(api: Api) -> None:
     entered = {"kind": "ENTERED", "cause": "CHANGE", "version": 1, "at": api.now}
     await api.db.segment_changes.insert_one(
         entered | {"segment_id": segment["_id"], "profile_id": profile["_id"]}
+    )
+    message = {"state": "DEAD", "order": 1, "attempts": 1, "created_at": api.now}
+    message["integration_id"] = ObjectId("0123456789abcdef01234567")
+    await api.db.deliveries.insert_one(
+        {**entered, **message, "profile_id": profile["_id"]}
     )
 
 

@@ -1,0 +1,302 @@
+"""Messages to outbound webhooks: put there by the keeper together with the change that
+they tell of, taken by whoever sends them, and kept for a while as a record.
+
+A message is claimed for so long that its attempt has ended when the claim does; a
+process that dies with one leaves it to the others. Messages about one profile are
+taken one after another: a later one waits until the earlier has been delivered or has
+died.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import Int64, ObjectId
+from pymongo import UpdateOne
+
+from audience.errors import NotAllowed, NotFound
+from audience.integrations.kinds import IntegrationKind, IntegrationStatus
+from audience.webhooks import DeliveryState
+from resolvers.db import Database, Document, Session, aggregate, find
+from resolvers.ids import object_id
+from resolvers.pages import Order, Page, PageRequest, read_page
+
+CLAIM = timedelta(seconds=60)
+OCCUPIED = timedelta(seconds=1)
+KEPT = {
+    DeliveryState.DELIVERED: timedelta(days=7),
+    DeliveryState.DEAD: timedelta(days=30),
+}
+TOO_OLD = timedelta(days=30)
+NEWEST_FIRST = Order("_id", -1)
+
+_LANE = ("integration_id", "profile_id")
+
+
+async def put_deliveries(
+    db: Database,
+    lines: Sequence[Document],
+    orders: Sequence[int],
+    session: Session,
+) -> None:
+    """A message for each of these changes and each webhook that is to be told of it,
+    in the same transaction."""
+    segments = list({line["segment_id"] for line in lines})
+    hooks = await find(
+        db.integrations,
+        {"kind": IntegrationKind.OUTBOUND_WEBHOOK, "segment_ids": {"$in": segments}},
+        {"segment_ids": 1, "settings.movements": 1},
+        session=session,
+    )
+    rows = [
+        _message(hook["_id"], line["kind"], order, line["at"])
+        | {name: line[name] for name in _TOLD if name in line}
+        | {"change_id": line["_id"]}
+        for hook in hooks
+        for line, order in zip(lines, orders, strict=True)
+        if line["segment_id"] in hook["segment_ids"]
+        and line["kind"] in hook["settings"]["movements"]
+    ]
+    if rows:
+        await db.deliveries.insert_many(rows, ordered=False, session=session)
+
+
+async def put_test(
+    db: Database, integration_id: str | ObjectId, now: datetime
+) -> Document:
+    """A message by which to try a webhook; it waits for none and none for it."""
+    wanted = object_id(integration_id)
+    webhook = await db.integrations.find_one(
+        {"_id": wanted}, {"kind": 1, "status": 1, "settings": 1}
+    )
+    if webhook is None or webhook["kind"] != IntegrationKind.OUTBOUND_WEBHOOK:
+        raise NotFound("There is no such outbound webhook.", ("id",))
+    if webhook["status"] != IntegrationStatus.ACTIVE:
+        raise NotAllowed("The integration is paused: set it ACTIVE first.", ("id",))
+    message = _message(wanted, "TEST", 0, now)
+    await db.deliveries.insert_one(message)
+    return message
+
+
+async def active_webhooks(db: Database) -> list[Document]:
+    """The webhooks that are called, with their sealed secrets."""
+    return await find(
+        db.integrations,
+        {
+            "kind": IntegrationKind.OUTBOUND_WEBHOOK,
+            "status": IntegrationStatus.ACTIVE,
+        },
+    )
+
+
+async def take_deliveries(
+    db: Database, integration_id: ObjectId, now: datetime, limit: int
+) -> list[Document]:
+    """Messages whose time has come, claimed: at most one about each profile, the
+    oldest that is not done with."""
+    pending = {"integration_id": integration_id, "state": DeliveryState.PENDING}
+    due = await find(
+        db.deliveries,
+        {**pending, "next_at": {"$lte": now}},
+        {"profile_id": 1, "kind": 1},
+        sort={"next_at": 1},
+        limit=limit,
+    )
+    tests = [row["_id"] for row in due if row["kind"] == "TEST"]
+    profiles = list({row["profile_id"] for row in due if row["kind"] != "TEST"})
+    heads = await _heads(db, pending, profiles) if profiles else []
+    waiting = {row["_id"] for row in due} - set(tests)
+    waiting -= {head["_id"] for head in heads}
+    lanes = {head["profile_id"]: head for head in heads}
+    behind = [
+        UpdateOne(
+            {"_id": row["_id"], "state": DeliveryState.PENDING},
+            {"$set": {"next_at": _turn(lanes[row["profile_id"]], now), "waits": True}},
+        )
+        for row in due
+        if row["_id"] in waiting and row["profile_id"] in lanes
+    ]
+    if behind:
+        await db.deliveries.bulk_write(behind, ordered=False)
+    ready = [*tests, *(head["_id"] for head in heads if head["next_at"] <= now)]
+    if not ready:
+        return []
+    claim = ObjectId()
+    await db.deliveries.update_many(
+        {"_id": {"$in": ready}, **pending, "next_at": {"$lte": now}},
+        {"$set": {"next_at": now + CLAIM, "claim": claim}, "$inc": {"attempts": 1}},
+    )
+    return await find(db.deliveries, {"_id": {"$in": ready}, "claim": claim})
+
+
+async def note_delivered(
+    db: Database, message: Document, result: Mapping[str, Any], now: datetime
+) -> None:
+    """The receiver has it."""
+    await _finish(db, message, DeliveryState.DELIVERED, result, now)
+
+
+async def note_dead(
+    db: Database, message: Document, result: Mapping[str, Any], now: datetime
+) -> None:
+    """It is not tried again unless somebody asks for it."""
+    await _finish(db, message, DeliveryState.DEAD, result, now)
+
+
+async def note_failed(
+    db: Database, message: Document, result: Mapping[str, Any], next_at: datetime
+) -> None:
+    """It is to be tried again."""
+    await db.deliveries.update_one(
+        _claimed(message),
+        {"$set": {**result, "next_at": next_at}, "$unset": {"claim": ""}},
+    )
+
+
+async def pause_webhook(db: Database, integration_id: ObjectId, now: datetime) -> None:
+    """The receiver wants no more."""
+    await db.integrations.update_one(
+        {"_id": integration_id, "status": IntegrationStatus.ACTIVE},
+        {
+            "$set": {"status": IntegrationStatus.PAUSED, "updated_at": now},
+            "$inc": {"version": 1},
+        },
+    )
+
+
+async def retry_deliveries(
+    db: Database,
+    integration_id: str | ObjectId,
+    ids: Sequence[str] | None,
+    now: datetime,
+) -> int:
+    """How many dead messages wait again, from the first attempt on: these, or all."""
+    match: Document = {
+        "integration_id": object_id(integration_id),
+        "state": DeliveryState.DEAD,
+    }
+    if ids is not None:
+        match["_id"] = {"$in": [object_id(each, ("ids",)) for each in ids]}
+    revived = {"state": DeliveryState.PENDING, "next_at": now, "attempts": 0}
+    changed = await db.deliveries.update_many(
+        match, {"$set": revived, "$unset": {"expires_at": "", "claim": "", "waits": ""}}
+    )
+    return changed.modified_count
+
+
+async def give_up_old(db: Database, now: datetime) -> None:
+    """Messages that have waited for thirty days, as those of a paused webhook may,
+    die; those of a webhook that was deleted go."""
+    old = {"_id": {"$lt": ObjectId.from_datetime(now - TOO_OLD)}}
+    hooks = await db.integrations.distinct("_id")
+    await db.deliveries.delete_many({"integration_id": {"$nin": hooks}})
+    for hook in hooks:
+        await db.deliveries.update_many(
+            {"integration_id": hook, "state": DeliveryState.PENDING, **old},
+            {
+                "$set": {
+                    "state": DeliveryState.DEAD,
+                    "problem": "It has waited for thirty days.",
+                    "expires_at": now + KEPT[DeliveryState.DEAD],
+                },
+                "$unset": {"next_at": "", "claim": "", "waits": ""},
+            },
+        )
+
+
+async def deliveries_by_id(
+    db: Database, ids: Sequence[str | ObjectId]
+) -> list[Document | None]:
+    """One slot per id, in order."""
+    wanted = [object_id(each) for each in ids]
+    rows = await find(db.deliveries, {"_id": {"$in": wanted}})
+    found = {row["_id"]: row for row in rows}
+    return [found.get(each) for each in wanted]
+
+
+async def delivery_page(
+    db: Database, match: Mapping[str, Any], page: PageRequest
+) -> Page:
+    """Messages, newest first."""
+    return await read_page(
+        db.deliveries, dict(match), NEWEST_FIRST, page, scope=dict(match)
+    )
+
+
+async def count_deliveries(db: Database, match: Mapping[str, Any]) -> int:
+    """How many messages `delivery_page` leads through."""
+    return await db.deliveries.count_documents(match)
+
+
+def deliveries_of(integration_id: str, state: DeliveryState | None) -> Document:
+    """A webhook's messages, all or those in one state."""
+    match: Document = {"integration_id": object_id(integration_id)}
+    return match if state is None else {**match, "state": state}
+
+
+async def _heads(
+    db: Database, pending: Document, profiles: Sequence[ObjectId]
+) -> list[Document]:
+    """The oldest pending message about each profile."""
+    return await aggregate(
+        db.deliveries,
+        [
+            {"$match": {**pending, "profile_id": {"$in": profiles}}},
+            {"$sort": {"profile_id": 1, "order": 1}},
+            {"$group": {"_id": "$profile_id", "head": {"$first": "$$ROOT"}}},
+            {"$replaceRoot": {"newRoot": "$head"}},
+            {"$project": {"profile_id": 1, "next_at": 1, "claim": 1}},
+        ],
+    )
+
+
+def _turn(head: Document, now: datetime) -> datetime:
+    """When to look again at a message that has this one before it."""
+    is_under_way = "claim" in head or head["next_at"] <= now
+    return now + OCCUPIED if is_under_way else max(head["next_at"], now + OCCUPIED)
+
+
+async def _finish(
+    db: Database,
+    message: Document,
+    state: DeliveryState,
+    result: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    done = await db.deliveries.update_one(
+        _claimed(message),
+        {
+            "$set": {**result, "state": state, "expires_at": now + KEPT[state]},
+            "$unset": {"next_at": "", "claim": "", "waits": ""},
+        },
+    )
+    if done.modified_count and "profile_id" in message:
+        # Who has waited for this one is next.
+        lane = {name: message[name] for name in _LANE}
+        await db.deliveries.update_many(
+            {**lane, "state": DeliveryState.PENDING, "waits": True},
+            {"$set": {"next_at": now}, "$unset": {"waits": ""}},
+        )
+
+
+def _claimed(message: Document) -> Document:
+    return {"_id": message["_id"], "claim": message["claim"]}
+
+
+def _message(
+    integration_id: ObjectId, kind: str, order: int, now: datetime
+) -> Document:
+    return {
+        "_id": ObjectId(),
+        "integration_id": integration_id,
+        "state": DeliveryState.PENDING,
+        "kind": kind,
+        "order": Int64(order),
+        "at": now,
+        "attempts": 0,
+        "next_at": now,
+        "created_at": now,
+    }
+
+
+_TOLD = ("segment_id", "profile_id", "cause", "version", "entered_at")
