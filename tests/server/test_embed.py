@@ -105,6 +105,60 @@ def test_from_a_popup_to_a_confirmed_subscriber(shop: Shop, page: Page) -> None:
     assert counted["form"]["statistics"] == {"views": 1, "submissions": 1}
 
 
+TRACK = """async ({ address, key, visitor }) => {
+  const query = `mutation ($input: TrackEventInput!) {
+    trackEvent(input: $input) { userErrors { message } } }`;
+  const input = { profile: { anonymousId: visitor }, metric: "Viewed Product" };
+  const answer = await fetch(`${address}/graphql`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${key}` },
+    body: JSON.stringify({ query, variables: { input } }),
+  });
+  for (const script of document.querySelectorAll("script[data-form]")) {
+    script.dataset.anonymousId = visitor;
+  }
+  return (await answer.json()).data;
+}"""
+
+
+def test_what_a_visitor_did_is_theirs_once_they_sign_up(shop: Shop, page: Page) -> None:
+    shop.ask(
+        'mutation { trackEvent(input: {profile: {email: "seed@example.org"}, '
+        'metric: "Viewed Product"}) { userErrors { message } } }'
+    )
+    made = shop.ask(
+        'mutation ($origin: String!) { createApiKey(input: {name: "Shop", '
+        "kind: PUBLIC, scopes: [], allowedOrigins: [$origin]}) { secret } }",
+        origin=shop.address,
+    )
+    form = shop.form("EMBED")
+    page.goto(f"{shop.address}/{form['id']}")
+    expect(page.locator(CARD)).to_be_visible()
+    given = {
+        "address": shop.server.address,
+        "key": made["createApiKey"]["secret"],
+        "visitor": "visitor-7",
+    }
+
+    told = [page.evaluate(TRACK, given) for _ in range(2)]
+    fill_in(page, "mary@example.org")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("status")).to_contain_text("Please confirm by the link")
+
+    assert told == [{"trackEvent": {"userErrors": []}}] * 2
+    found = shop.ask(
+        """{ profile(by: {email: "mary@example.org"}) { firstName anonymousIds
+          metrics { count metric { name } } } }"""
+    )
+    assert found == {
+        "profile": {
+            "firstName": "Ada",
+            "anonymousIds": ["visitor-7"],
+            "metrics": [{"count": 2, "metric": {"name": "Viewed Product"}}],
+        }
+    }
+
+
 def test_the_popup_keeps_the_keyboard(shop: Shop, page: Page) -> None:
     form = shop.form("POPUP")
     page.goto(f"{shop.address}/{form['id']}")
