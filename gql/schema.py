@@ -5,6 +5,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
+from gql.aggregates import AggregateQuery
 from gql.consent import ConsentMutation
 from gql.erasures import ErasureMutation
 from gql.errors import present
@@ -43,6 +44,7 @@ class Query(
     ProfileQuery,
     EventQuery,
     MetricQuery,
+    AggregateQuery,
     ListQuery,
     SegmentQuery,
     FormQuery,

@@ -125,20 +125,21 @@ def _condition(at: At, depth: int) -> Condition | None:
 def _event(at: At) -> EventCondition | None:
     if not at.object("metric", "measure", "of", "compare", "during", "where"):
         return None
-    metric = _metric(at.at("metric"))
+    metric = read_metric(at.at("metric"))
     measured = at.at("measure")
     measure = measured.choice(Measure) if measured.given else Measure.COUNT
     of = _measured_path(at.at("of"), measure)
     compare = read_number_comparison(at.at("compare"))
     during = at.at("during")
     timeframe = read_timeframe(during) if during.given else None
-    where = _filters(at.at("where"))
+    where = read_filters(at.at("where"))
     if metric is None or measure is None or compare is None:
         return None
     return EventCondition(metric, compare, measure, of, timeframe, where)
 
 
-def _metric(at: At) -> MetricRef | None:
+def read_metric(at: At) -> MetricRef | None:
+    """A metric by its id or its name."""
     one = at.one_of("id", "name")
     text = None if one is None else one.text()
     if one is None or text is None:
@@ -165,7 +166,8 @@ def _measured_path(at: At, measure: Measure | None) -> str | None:
     return path
 
 
-def _filters(at: At) -> tuple[PropertyFilter, ...]:
+def read_filters(at: At) -> tuple[PropertyFilter, ...]:
+    """Filters on events; none where nothing is given."""
     if not at.given:
         return ()
     items = at.items(limits.FILTERS, least=0, what="filters")
@@ -318,9 +320,9 @@ def _sequence(at: At) -> SequenceCondition | None:
 def _step(at: At) -> SequenceStep | None:
     if not at.object("metric", "happened", "where"):
         return None
-    metric = _metric(at.at("metric"))
+    metric = read_metric(at.at("metric"))
     happened = _flag(at.at("happened"))
-    where = _filters(at.at("where"))
+    where = read_filters(at.at("where"))
     return None if metric is None else SequenceStep(metric, happened, where)
 
 

@@ -9,7 +9,7 @@ from gql.ids import Kind, global_id, stored_id
 from gql.mutations import accepted, given, mutation
 from gql.scalars import JSON
 from gql.segments.condition_inputs import SegmentDefinitionInput
-from gql.segments.reading import definition_json
+from gql.segments.reading import input_json
 from gql.segments.types import Segment
 from resolvers.db import Document
 from resolvers.segments import (
@@ -113,7 +113,7 @@ class SegmentMutation:
         made = await create_segment(
             context.db,
             input.name,
-            definition_json(input.definition),
+            input_json(input.definition),
             now=context.now(),
             is_starred=input.is_starred,
             by=_author(context),
@@ -147,7 +147,7 @@ class SegmentMutation:
             stored_id(input.id, Kind.SEGMENT),
             now=context.now(),
             name=given(input.name),
-            definition=None if definition is None else definition_json(definition),
+            definition=None if definition is None else input_json(definition),
             is_starred=given(input.is_starred),
             by=_author(context),
         )

@@ -15,10 +15,10 @@ from gql.segments.condition_inputs import SegmentDefinitionInput
 
 def definition_of(given: SegmentDefinitionInput, *path: str) -> Definition:
     """The checked definition; errors name places below `path`."""
-    return parse(definition_json(given), path)
+    return parse(input_json(given), path)
 
 
-def definition_json(given: SegmentDefinitionInput) -> dict[str, Any]:
+def input_json(given: Any) -> dict[str, Any]:
     """The input as it was written, without what is absent."""
     written: dict[str, Any] = _json(given)
     return written
