@@ -119,6 +119,7 @@ def test_every_example_has_a_name_and_variables_that_can_be_read() -> None:
         "lists",
         "segments",
         "growth-tools",
+        "revenue-by-month",
         "record-an-order",
     ]
     for example in found:
