@@ -26,6 +26,7 @@ from resolvers.segments import references_of
 from resolvers.segments.answers import settled
 from server.mongod import running_mongod
 from tests.oracle import World, away, members
+from tests.pipeline_rules import faults_of
 
 Json = dict[str, Any]
 
@@ -165,6 +166,10 @@ async def differences(db: Database, world: World, definition: Json) -> list[str]
             except Unsuitable:
                 continue
             STRATEGIES[asked.strategy, use_summaries] += 1
+            wrong += [
+                f"{asked.strategy}: {fault} is not legal"
+                for fault in faults_of(asked.stages)
+            ]
             found = {row["_id"] for row in await aggregate(db.profiles, asked.stages)}
             if found != expected:
                 wrong.append(_difference(asked, use_summaries, found, expected))
@@ -264,7 +269,9 @@ def _event_condition(random: Random, world: World) -> Json:
     )
     said["measure"] = random.choice(measures)
     if said["measure"] != "COUNT" and _coin(random):
-        said["of"] = random.choice((*EVENT_PATHS, "valueCurrency", "timestamp"))
+        said["of"] = random.choice(EVENT_PATHS)
+    if said["measure"] == "COUNT_DISTINCT" and _coin(random):
+        said["of"] = random.choice(("value", "valueCurrency", "timestamp"))
     said["compare"] = _number(random)
     if random.random() < 0.7:
         said["during"] = _timeframe(random, world)

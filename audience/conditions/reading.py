@@ -5,7 +5,7 @@ from typing import Any
 
 from audience.conditions import limits
 from audience.conditions.comparisons import read_filter, read_number_comparison
-from audience.conditions.paths import UnknownPath, event_place
+from audience.conditions.paths import Kind, UnknownPath, event_place
 from audience.conditions.scanning import At
 from audience.conditions.times import read_span, read_timeframe
 from audience.conditions.tree import (
@@ -159,9 +159,12 @@ def _measured_path(at: At, measure: Measure | None) -> str | None:
     if path is None:
         return None
     try:
-        event_place(path)
+        kind = event_place(path).kind
     except UnknownPath as error:
         at.wrong(str(error))
+        return None
+    if measure is not Measure.COUNT_DISTINCT and kind in (Kind.TEXT, Kind.DATE):
+        at.wrong(f"{path} is a {kind}: of it only COUNT_DISTINCT can be computed.")
         return None
     return path
 

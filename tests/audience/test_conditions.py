@@ -341,6 +341,8 @@ def test_when_missing_says_nothing_about_exists() -> None:
         ({"measure": "MEDIAN"}, "measure"),
         ({"of": "value"}, "of"),
         ({"measure": "SUM", "of": "email"}, "of"),
+        ({"measure": "SUM", "of": "valueCurrency"}, "of"),
+        ({"measure": "MAX", "of": "timestamp"}, "of"),
         ({"during": {}}, "during"),
         (
             {"during": {"inTheLast": {"amount": 0, "unit": "DAY"}}},
