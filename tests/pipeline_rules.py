@@ -28,7 +28,17 @@ IN_EXPRESSIONS = {
     *("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$type", "$isNumber", "$isArray"),
     *("$add", "$subtract", "$multiply", "$divide", "$mod", "$pow", "$sin", "$cos"),
     *("$degreesToRadians", "$toLong", "$toInt", "$toDate", "$toString", "$max", "$min"),
-    *("$sum", "$avg", "$push", "$first", "$map", "$filter", "$reduce", "$size"),
+    *(
+        "$sum",
+        "$avg",
+        "$push",
+        "$first",
+        "$topN",
+        "$map",
+        "$filter",
+        "$reduce",
+        "$size",
+    ),
     *(
         "$anyElementTrue",
         "$indexOfArray",
