@@ -1,5 +1,8 @@
 """Generated people, events and definitions; each definition is answered by every
-strategy and by the oracle. `python -m tests.segment_cases --cases 20000` for more."""
+strategy and by the oracle. For more, and to see what they cover:
+
+    python -m tests.segment_cases --cases 20000 --processes 2
+"""
 
 import argparse
 import asyncio
@@ -7,7 +10,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +32,7 @@ from resolvers.segments.answers import settled
 from server.mongod import running_mongod
 from tests.oracle import World, away, members
 from tests.pipeline_rules import faults_of
+from tests.segment_coverage import Feature, features_of, report
 
 Json = dict[str, Any]
 
@@ -54,6 +60,7 @@ POINTS = (
 CODES = (("US", "10001"), ("DE", "10115"), ("uk", "SW1A 1AA"), ("NZ", "6011"))
 METRICS = ("Placed Order", "Opened Email", "Viewed.Product", "$where")
 LISTS = tuple(f"5f000000000000000000000{number}" for number in range(3))
+SEGMENTS = ("5f0000000000000000000008", "5f0000000000000000000009")
 VALUES: tuple[Any, ...] = (
     *(None, "", "gold", "GOLD", "Gold member", "gold\n", "5", 5, 5.0, 5.5, 0, -1, 1),
     *(True, False, [], ["gold", 5], [None], [["gold"], "x"], ["Silver", True, 1.0]),
@@ -125,7 +132,12 @@ def world_of(random: Random, people: int = 40) -> World:
         for name in METRICS[: random.choice((0, 2, 3))]
         for number in range(random.choice((0, 1, 1, 2, 3, 4, 24)))
     ]
-    return World(profiles, events, metrics, now, zone)
+    world = World(profiles, events, metrics, now, zone)
+    for segment in SEGMENTS:
+        # The second may refer to the first.
+        inner = definition_of(random, world, depth=2)
+        world.segments[f"seg_{segment}"] = inner
+    return world
 
 
 async def store(db: Database, world: World) -> None:
@@ -140,6 +152,21 @@ async def store(db: Database, world: World) -> None:
     await db.profiles.delete_many({})
     await db.events.delete_many({})
     await db.metrics.delete_many({})
+    await db.segments.delete_many({})
+    if world.segments:
+        await db.segments.insert_many(
+            [
+                {
+                    "_id": ObjectId(segment.removeprefix("seg_")),
+                    "name": segment,
+                    "name_key": segment,
+                    "definition": definition,
+                    "created_at": world.now,
+                    "updated_at": world.now,
+                }
+                for segment, definition in world.segments.items()
+            ]
+        )
     await db.metrics.insert_many(
         [
             {"_id": metric, "name": name, "key": keys[metric], "created_at": world.now}
@@ -155,6 +182,8 @@ async def store(db: Database, world: World) -> None:
 async def differences(db: Database, world: World, definition: Json) -> list[str]:
     """The strategies whose members are not the oracle's; empty when all agree."""
     expected = members(definition, world)
+    share = "some" if 0 < len(expected) < len(world.profiles) else "none or all"
+    FEATURES["answer", share] += 1
     parsed = parse(definition)
     references = await references_of(db, parsed)
     node = plan(parsed, now=world.now, zone=world.zone, references=references)
@@ -195,7 +224,9 @@ def _difference(
     )
 
 
+# What was asked so far, by which strategies.
 STRATEGIES: Counter[tuple[Strategy, bool]] = Counter()
+FEATURES: Counter[Feature] = Counter()
 
 
 def definition_of(random: Random, world: World, depth: int = 1) -> Json:
@@ -214,7 +245,8 @@ def definition_of(random: Random, world: World, depth: int = 1) -> Json:
 
 def _condition(random: Random, world: World, depth: int) -> Json:
     kinds = ["event"] * 5 + ["property"] * 5 + ["sequence"] * 2
-    kinds += ["consent", "list", "list", "region", "sample", "distance"]
+    kinds += ["consent", "consent", "list", "list", "region", "sample", "distance"]
+    kinds += ["segment"] if world.segments else []
     if depth < 3:
         kinds += ["all", "not"]
     kind = random.choice(kinds)
@@ -232,6 +264,9 @@ def _condition(random: Random, world: World, depth: int) -> Json:
             if _coin(random):
                 said["joined"] = _timeframe(random, world)
             return {"list": said}
+        case "segment":
+            segment = random.choice([*world.segments])
+            return {"segment": {"segmentId": segment, "isMember": _coin(random)}}
         case "distance":
             country, code = random.choice(CODES)
             place: Json = {"postalCode": {"country": country, "code": code}}
@@ -288,6 +323,8 @@ def _sequence(random: Random, world: World) -> Json:
         step: Json = {"metric": {"name": random.choice(METRICS[:3])}}
         if steps and steps[-1].get("happened", True) and random.random() < 0.4:
             step["happened"] = False
+        elif _coin(random):
+            step["happened"] = True
         if random.random() < 0.2:
             step["where"] = [_event_filter(random, world)]
         steps.append(step)
@@ -403,7 +440,8 @@ def _items(random: Random) -> Json:
     pool = ("gold", "SILVER", "Blue", "x", 5, 7.0, True, 1, False, "", "été", "dark")
     operator = random.choice(
         (
-            *("contains", "containsAny", "containsAll", "containsText", "count"),
+            *("contains", "containsAny", "containsAll", "containsText"),
+            *("count", "count", "count"),
             *("containsPrefix", "containsSuffix"),
         )
     )
@@ -619,27 +657,55 @@ async def run(db: Database, cases: int, seed: int, per_world: int = 50) -> list[
         await store(db, world)
         for number in range(start, min(start + per_world, cases)):
             definition = definition_of(random, world)
+            FEATURES.update(features_of(definition))
             if found := await differences(db, world, definition):
                 where = f"seed {seed}, case {number}, {world.now}, {world.zone}"
                 wrong.append("\n  ".join((where, repr(definition), *found)))
     return wrong
 
 
-async def _main(cases: int, seed: int) -> int:
-    with tempfile.TemporaryDirectory() as folder, running_mongod(Path(folder)) as it:
-        db = connect(it.uri, f"cases_{uuid4().hex[:8]}")
+Counts = tuple[list[str], Counter[tuple[Strategy, bool]], Counter[Feature]]
+
+
+def _process(uri: str, cases: int, seed: int) -> Counts:
+    """The cases of one process, in a database of its own."""
+
+    async def ask() -> list[str]:
+        db = connect(uri, f"cases_{uuid4().hex[:8]}")
         await prepare(db)
-        started = time.perf_counter()
         wrong = await run(db, cases, seed)
-        seconds = time.perf_counter() - started
+        await db.client.drop_database(db.name)
         await close(db)
-    for each in wrong[:20]:
-        print(each)  # noqa: T201
+        return wrong
+
+    return asyncio.run(ask()), STRATEGIES, FEATURES
+
+
+def _main(cases: int, seed: int, processes: int) -> int:
+    started = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_mongod(Path(folder)) as mongod,
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+    ):
+        each = -(-cases // processes)
+        seeds = range(seed, seed + processes)
+        jobs = [pool.submit(_process, mongod.uri, each, it) for it in seeds]
+        answers = [job.result() for job in jobs]
+    wrong = [it for found, _, _ in answers for it in found]
+    ways = sum((counts for _, counts, _ in answers), Counter())
+    features = sum((counts for _, _, counts in answers), Counter())
     runs = ", ".join(
-        f"{strategy}{'' if summaries else ' without summaries'}: {count}"
-        for (strategy, summaries), count in sorted(STRATEGIES.items())
+        f"{strategy}{'' if summaries else ' without summaries'} {count:,}"
+        for (strategy, summaries), count in sorted(ways.items())
     )
-    print(f"{cases} cases in {seconds:.0f} s, {len(wrong)} wrong. {runs}")  # noqa: T201
+    seconds = time.perf_counter() - started
+    print(report(features))  # noqa: T201
+    for one in wrong[:20]:
+        print(one)  # noqa: T201
+    print(  # noqa: T201
+        f"{each * processes:,} cases in {seconds:.0f} s, {len(wrong)} wrong. {runs}"
+    )
     return 1 if wrong else 0
 
 
@@ -647,5 +713,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
-    raise SystemExit(asyncio.run(_main(arguments.cases, arguments.seed)))
+    raise SystemExit(_main(arguments.cases, arguments.seed, arguments.processes))

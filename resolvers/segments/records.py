@@ -115,8 +115,8 @@ async def update_segment(
     is_starred: bool | None = None,
     by: str | None = None,
 ) -> Document:
-    """The segment after the change; what is None stays as it is. `by`: who changes
-    the definition."""
+    """The segment after the change; what is None stays as it is. The definition that
+    is in force makes no new version. `by`: who changes the definition."""
     wanted = object_id(segment_id)
     changes: Document = {"updated_at": now}
     if name is not None:
@@ -129,6 +129,11 @@ async def update_segment(
         parsed = parse(definition, ("definition",))
         changes["definition"] = _stored(parsed)
 
+    async def is_in_force(session: Session | None) -> bool:
+        wanted_row = {"_id": wanted, "definition": changes["definition"]}
+        found = await db.segments.find_one(wanted_row, {"_id": 1}, session=session)
+        return found is not None
+
     async def change(session: Session | None) -> Document:
         update: Document = {"$set": changes}
         if parsed is not None:
@@ -136,6 +141,7 @@ async def update_segment(
                 db, parsed, ("definition",), segment_id=wanted, session=session
             )
             changes["refers_to"] = await _hold_referred(db, parsed, now, session)
+        if parsed is not None and not await is_in_force(session):
             update["$inc"] = {"version": 1}
             newest = [_version(changes["definition"], now, by)]
             update["$push"] = {

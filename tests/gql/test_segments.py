@@ -7,7 +7,6 @@ import pytest
 from bson import ObjectId
 
 from resolvers.db import Database
-from tests.audience.test_conditions import COMPARISONS, DEFINITION
 from tests.gql.conftest import NOW, Api, GraphQL
 
 pytestmark = pytest.mark.anyio
@@ -519,92 +518,6 @@ async def test_a_segment_is_a_node(graphql: GraphQL, db: Database) -> None:
     assert data == {"node": found, "none": None}
 
 
-NUMBER = "equals notEquals greaterThan atLeast lessThan atMost between { from to }"
-SPAN = "{ amount unit }"
-TIMEFRAME = (
-    f"inTheLast {SPAN} notInTheLast {SPAN} "
-    f"inTheLastBetween {{ from {SPAN} to {SPAN} }} before after on "
-    "between { from to }"
-)
-FILTER = f"""
-path whenMissing
-is {{
-  exists boolean
-  text {{
-    equals notEquals in notIn contains notContains startsWith notStartsWith endsWith
-    notEndsWith matches notMatches phoneCountryIn phoneCountryNotIn
-  }}
-  number {{ {NUMBER} }}
-  date {{
-    during {{ {TIMEFRAME} }}
-    inTheNext {SPAN}
-    anniversary {{ today inTheNext {SPAN} inTheLast {SPAN} month }}
-  }}
-  items {{
-    contains notContains containsAny notContainsAny containsAll notContainsAll
-    containsText notContainsText count {{ {NUMBER} }}
-  }}
-}}
-"""
-CONDITIONS = f"""
-__typename
-... on EventCondition {{
-  metric {{ id name }} measure compare {{ {NUMBER} }} of during {{ {TIMEFRAME} }}
-  where {{ {FILTER} }}
-}}
-... on PropertyCondition {{ filter {{ {FILTER} }} }}
-... on ConsentCondition {{
-  channel canReceiveMarketing status changed {{ {TIMEFRAME} }} method suppression
-}}
-... on ListCondition {{ listId isMember joined {{ {TIMEFRAME} }} }}
-... on SegmentCondition {{ segmentId isMember }}
-... on RegionCondition {{ region isWithin }}
-... on DistanceCondition {{
-  place: of {{ postalCode {{ country code }} coordinates {{ latitude longitude }} }}
-  farthest: within unit isWithin
-}}
-... on SampleCondition {{ percent seed }}
-... on SequenceCondition {{
-  steps {{ metric {{ id name }} happened where {{ {FILTER} }} }}
-  within {SPAN} during {{ {TIMEFRAME} }} isCompleted
-}}
-"""
-SHOW = f"""
-query Show($id: ID!) {{
-  segment(id: $id) {{
-    definition {{
-      json
-      groups {{
-        anyOf {{
-          {CONDITIONS}
-          ... on AllCondition {{ groups {{ anyOf {{ {CONDITIONS} }} }} }}
-          ... on NotCondition {{ groups {{ anyOf {{ {CONDITIONS} }} }} }}
-        }}
-      }}
-    }}
-  }}
-}}
-"""
-
-
-def as_input(shown: Any) -> Any:
-    """What was read, with type names made into the fields of the input. What fields
-    of one name are in two types of conditions was asked for by names of its own."""
-    own = {"place": "of", "farthest": "within"}
-    if isinstance(shown, list):
-        return [as_input(item) for item in shown]
-    if not isinstance(shown, dict):
-        return shown
-    kept = {
-        own.get(name, name): as_input(value)
-        for name, value in shown.items()
-        if value is not None and name != "__typename"
-    }
-    if "__typename" in shown:
-        return {shown["__typename"].removesuffix("Condition").lower(): kept}
-    return kept
-
-
 EXPLAIN = """
 query ($id: ID!, $segment: ID!) {
   profile(by: { id: $id }) {
@@ -676,53 +589,6 @@ async def test_a_segment_that_is_not_there_explains_nothing(
             "path": ["segmentId"],
         }
     ]
-
-
-async def test_a_definition_that_is_read_can_be_sent_back(
-    graphql: GraphQL, db: Database
-) -> None:
-    await shop(db)
-    await db.lists.insert_one(
-        {
-            "_id": ObjectId("5f0000000000000000000001"),
-            "name": "Club",
-            "name_key": "club",
-            "opt_in": "SINGLE",
-            "created_at": NOW,
-            "updated_at": NOW,
-        }
-    )
-    whole = {"groups": [dict(DEFINITION["groups"][0]), {"anyOf": []}]}
-    for condition in DEFINITION["groups"][1]["anyOf"]:
-        if "list" in condition:
-            changed = condition["list"] | {"listId": "lst_5f0000000000000000000001"}
-            whole["groups"][1]["anyOf"].append({"list": changed})
-        elif "sequence" in condition:
-            step = {"metric": {"name": "Placed Order"}, "happened": True}
-            steps = {"steps": [step, {**step, "happened": False}]}
-            whole["groups"][1]["anyOf"].append(
-                {"sequence": condition["sequence"] | steps}
-            )
-        elif "segment" not in condition:
-            whole["groups"][1]["anyOf"].append(condition)
-    whole["groups"] += [
-        {
-            "anyOf": [
-                {"property": {"filter": {"path": "properties.x", "is": comparison}}}
-            ]
-        }
-        for comparison in COMPARISONS
-    ]
-    made = await created(graphql, "Everything", whole)
-
-    shown = await graphql(SHOW, id=made["id"])
-
-    definition = shown["segment"]["definition"]
-    json = definition.pop("json")
-    again = await created(graphql, "Again", as_input(definition))
-    and_again = await created(graphql, "And again", json)
-    assert again["definition"]["json"] == json
-    assert and_again["definition"]["json"] == json
 
 
 async def test_reading_needs_a_scope(api: Api) -> None:

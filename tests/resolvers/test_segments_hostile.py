@@ -110,11 +110,11 @@ def paths_in(text: str) -> list[tuple[str, dict[str, Any]]]:
         *({"date": {"anniversary": {"today": True}}}, {"items": {"contains": "x"}}),
         {"items": {"count": {"atLeast": 1}}},
     )
-    found = []
+    found: list[tuple[str, dict[str, Any]]] = []
+    event: Any = {"metric": {"name": "Known"}, "compare": {"atLeast": 2}}
     for path in (f"properties.{text}", f"properties.x.{text}", text):
         for comparison in comparisons:
             filter = {"path": path, "is": comparison}
-            event = {"metric": {"name": "Known"}, "compare": {"atLeast": 2}}
             found += [
                 (path, {"property": {"filter": filter}}),
                 (path, {"event": event | {"where": [filter]}}),
@@ -135,7 +135,7 @@ def shapes_of(definition: Definition) -> list[Shape]:
         {PostalCode("DE", "10115"): Coordinates(1, 2)},
     )
     node = plan(definition, now=NOW, zone=ZoneInfo("UTC"), references=references)
-    shapes = []
+    shapes: list[Shape] = []
     for strategy in (None, *Strategy):
         for use_summaries in (True, False):
             try:

@@ -1,10 +1,20 @@
 """Every strategy against the oracle, on generated people and definitions."""
 
+import ast
+import sys
+from collections import Counter
+from pathlib import Path
+from random import Random
+
 import pytest
 
+from audience.conditions import parse, to_json
 from resolvers.db import Database
 from resolvers.pipelines import Strategy
-from tests.segment_cases import STRATEGIES, run
+from tests.oracle import World
+from tests.resolvers.test_segments_everywhere import CONDITIONS
+from tests.segment_cases import STRATEGIES, definition_of, run, world_of
+from tests.segment_coverage import features_of
 
 pytestmark = pytest.mark.anyio
 
@@ -14,3 +24,48 @@ async def test_every_strategy_finds_the_oracles_members(db: Database) -> None:
 
     assert wrong == []
     assert {strategy for strategy, _ in STRATEGIES} == set(Strategy)
+
+
+def test_the_oracle_knows_nothing_of_what_it_judges() -> None:
+    tree = ast.parse((Path(__file__).parents[1] / "oracle.py").read_text())
+
+    modules = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [it.name for it in getattr(node, "names", ())]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    assert modules <= sys.stdlib_module_names
+
+
+def test_what_is_generated_covers_the_language() -> None:
+    """Every operator, timeframe and measure at every place that it can stand."""
+    random = Random(1)
+    worlds: list[World] = []
+    found: Counter[tuple[str, str]] = Counter()
+    for number in range(12_000):
+        if number % 100 == 0:
+            worlds.append(world_of(random, people=1))
+        found.update(features_of(definition_of(random, worlds[-1])))
+
+    wanted = {
+        feature
+        for condition in CONDITIONS
+        for feature in features_of(to_json(parse({"groups": [{"anyOf": [condition]}]})))
+        if not feature[1].startswith(("metric ", "of "))
+        and feature[0] not in ("property exists", "event filter exists")
+    }
+    assert wanted - {*found} == set()
+    kinds = {name for where, name in found if where == "condition"}
+    assert kinds == {
+        *("event", "property", "consent", "list", "segment", "region", "distance"),
+        *("sample", "sequence", "all", "not"),
+    }
+    leap_days = {world.now.date() for world in worlds if world.now.month == 2}
+    assert {(day.month, day.day) for day in leap_days} >= {(2, 28), (2, 29)}
+    assert len({str(world.zone) for world in worlds}) >= 6
