@@ -207,6 +207,9 @@ async def differences(db: Database, world: World, definition: Json) -> list[str]
         for way in (Strategy.PROFILES_FIRST, Strategy.EVENTS_FIRST):
             answer = await settled(db, asked, way)
             STRATEGIES[answer.strategy, True] += 1
+            wrong += [
+                f"{way}: {fault} is not legal" for fault in faults_of(answer.stages)
+            ]
             found = {row["_id"] for row in await aggregate(db.profiles, answer.stages)}
             if answer.ids is not None and set(answer.ids) != found:
                 wrong.append(f"{way}: {answer.ids} are not {found}")
