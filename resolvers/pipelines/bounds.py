@@ -4,6 +4,9 @@ certainly hold, and for whom they possibly do. In between the events have to be 
 The newest times stand in the summary newest first, at most K of them: so at least n
 events are not before an instant when the n-th newest is not, and all are known when
 there are not more than K.
+
+What counts times is an expression, for MongoDB looks at expressions last: most
+profiles have failed a simple comparison by then.
 """
 
 from math import inf
@@ -85,11 +88,17 @@ class _Span:
         needed = self.needed(least)
         if self.end is None:
             return needed
+        if self.start is None:
+            return both(needed, self._older(least))
         # More events than the summary has times of, and they may reach into it.
-        oldest = self._time(SUMMARY_TIMES)
-        bound = self.end if self.start is None else self.start
-        more = {f"{self.path}.n": {"$gt": SUMMARY_TIMES}, oldest: {"$gte": bound}}
-        return both(needed, {"$or": [self.certainly(least), more]})
+        more = {
+            "$and": [
+                {"$gt": [f"${self.path}.n", SUMMARY_TIMES]},
+                {"$gte": [{"$arrayElemAt": [self._times, -1]}, self.start]},
+            ]
+        }
+        inside = {"$gte": [self._inside(), least]}
+        return both(needed, {"$expr": {"$or": [inside, more]}})
 
     def certainly(self, least: int) -> Document:
         """The summary tells at least so many events in the window."""
@@ -97,29 +106,18 @@ class _Span:
             if self.start is None or least > SUMMARY_TIMES:
                 return both({f"{self.path}.n": {"$gte": least}}, self.whole())
             return {self._time(least): {"$gte": self.start}}
-        options: list[Document] = [
-            both({f"{self.path}.n": {"$gte": least}}, self.whole())
-        ]
+        needed = self.needed(least)
         if self.start is None:
-            # So many are not before the end at most; all the others are.
-            options += [
-                {
-                    self._time(newer + 1): {"$lt": self.end},
-                    f"{self.path}.n": {"$gte": least + newer},
-                }
-                for newer in range(SUMMARY_TIMES)
+            known = {self._time(SUMMARY_TIMES): {"$not": {"$gte": self.end}}}
+            return both(needed, known, self._older(least))
+        whole = {
+            "$and": [
+                {"$gte": [f"${self.path}.f", self.start]},
+                {"$lt": [f"${self.path}.l", self.end]},
             ]
-        else:
-            options += [
-                {
-                    self._time(place): {"$lt": self.end},
-                    self._time(place + least - 1): {"$gte": self.start},
-                }
-                if least > 1
-                else {self._time(place): {"$lt": self.end, "$gte": self.start}}
-                for place in range(1, SUMMARY_TIMES - least + 2)
-            ]
-        return _either(options)
+        }
+        inside = {"$gte": [self._inside(), least]}
+        return both(needed, {"$expr": {"$or": [inside, whole]}})
 
     def whole(self) -> Document:
         """There are events, all in the window."""
@@ -133,6 +131,23 @@ class _Span:
     def sum_in(self, fact: EventFact) -> Document:
         path = f"{self.path}.s"
         return _either([{path: range_operators(each)} for each in fact.ranges])
+
+    @property
+    def _times(self) -> Document:
+        return {"$ifNull": [f"${self.path}.t", []]}
+
+    def _inside(self) -> Document:
+        """An expression: how many of the newest times are in the window."""
+        ends = {"$gte": self.start, "$lt": self.end}
+        tests = [{name: ["$$this", at]} for name, at in ends.items() if at is not None]
+        return {"$size": {"$filter": {"input": self._times, "cond": {"$and": tests}}}}
+
+    def _older(self, least: int) -> Document:
+        """So many are left without those of the newest that are not before the end."""
+        newer = {"$gte": ["$$this", self.end]}
+        count = {"$size": {"$filter": {"input": self._times, "cond": newer}}}
+        left = {"$subtract": [f"${self.path}.n", count]}
+        return {"$expr": {"$gte": [left, least]}}
 
     def _time(self, newest: int) -> str:
         return f"{self.path}.t.{newest - 1}"

@@ -27,6 +27,7 @@ FEW = 5_000  # profiles whose own events are read
 MANY = 400_000  # ids that one filter may name: eight megabytes
 _VERY_FEW = 100  # nothing else needs to be thought of
 _AT_ONCE = 4
+_SAMPLE = 400
 
 
 async def settled(
@@ -39,7 +40,7 @@ async def settled(
         return asked
     facts = open_facts(asked)
     sample = None
-    if way is not Strategy.EVENTS_FIRST:
+    if way is Strategy.PROFILES_FIRST or (way is None and await _may_be_few(db, asked)):
         limit = FEW if way is None else MANY
         candidates, events = await _candidates(db, asked, limit)
         is_few = len(candidates) <= _VERY_FEW or way is not None
@@ -71,6 +72,22 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
         named += after.named if fits else 0
         fitting.append(after if fits else before)
     return fitting
+
+
+async def _may_be_few(db: Database, asked: Question) -> bool:
+    """Whether it may be open for no more than FEW, as far as a sample can tell."""
+    people = await db.profiles.estimated_document_count()
+    size = min(_SAMPLE, people // 20)  # a larger part would be sorted as a whole
+    if size * FEW // max(people, 1) < 1:
+        return True
+    stages: list[Document] = [
+        {"$sample": {"size": size}},
+        {"$match": undecided(asked)},
+        {"$count": "n"},
+    ]
+    rows = await aggregate(db.profiles, stages)
+    # Twice as many could be chance.
+    return not rows or rows[0]["n"] * people <= 2 * FEW * size
 
 
 async def _candidates(
