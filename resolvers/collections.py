@@ -100,6 +100,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(segment_id=ASCENDING, at=DESCENDING, _id=DESCENDING),
         _index(profile_id=ASCENDING),
     ],
+    "held_pages": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
     "keeper_shares": [],
     "consent_changes": [
         _index(profile_id=ASCENDING, channel=ASCENDING, at=DESCENDING, _id=DESCENDING),

@@ -65,6 +65,7 @@ class Database:
     segments: Collection
     segment_members: Collection
     segment_changes: Collection
+    held_pages: Collection
     keeper_shares: Collection
     consent_changes: Collection
     forms: Collection

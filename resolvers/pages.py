@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import bson
+from bson import ObjectId
 from bson.errors import BSONError
 
 from audience.errors import InvalidInput
@@ -145,13 +146,25 @@ def page_of(
     )
 
 
-def cursor_of(row: Document, order: Order) -> str:
-    """The place of `row` in `order`, as an opaque text."""
+def cursor_of(row: Document, order: Order, held_id: ObjectId | None = None) -> str:
+    """The place of `row` in `order`, as an opaque text; with the id of what is held of
+    the rows after it."""
     if order.path == "_id":
         key: Document = {"i": row["_id"]}
     else:
         key = {"p": order.path, "v": _value_at(row, order.path), "i": row["_id"]}
+    if held_id is not None:
+        key["h"] = held_id
     return base64.urlsafe_b64encode(bson.encode(key)).decode().rstrip("=")
+
+
+def held_under(page: PageRequest) -> tuple[ObjectId | None, ObjectId | None]:
+    """The id of what is held of the rows after the page's cursor, and the row's; None
+    without such a cursor, and for pages that end at another one."""
+    if page.after is None or page.before is not None or page.backwards:
+        return None, None
+    key = _decode(page.after, "after", None)
+    return key.get("h"), key["i"]
 
 
 def both(*filters: Document) -> Document:
@@ -190,9 +203,11 @@ def _decode(cursor: str, name: str, order: Order | None) -> Document:
             bson.CodecOptions(tz_aware=True),
         )
         value = key.get("v")
-        if not isinstance(key["i"], bson.ObjectId):
+        if not isinstance(key["i"], ObjectId):
             raise TypeError
         if not (value is None or type(value) is str or isinstance(value, datetime)):
+            raise TypeError
+        if not isinstance(key.get("h", key["i"]), ObjectId):
             raise TypeError
     except (binascii.Error, BSONError, ValueError, KeyError, TypeError):
         raise InvalidInput(

@@ -3,6 +3,7 @@
 Anything else is no date. The expressions never fail, whatever the value is.
 """
 
+from datetime import date, timedelta
 from typing import Any
 
 from audience.plan.tree import AnniversaryTest
@@ -58,6 +59,17 @@ def anniversary(path: str, test: AnniversaryTest, *, custom: bool) -> Document:
         for first, last in test.ranges
     ]
     return {"$let": {"vars": {"day": text}, "in": {"$or": ranges}}}
+
+
+def day_pattern(test: AnniversaryTest) -> str:
+    """A pattern for the texts of days that are in one of the ranges."""
+    months: dict[str, list[str]] = {}
+    for number in range(366):
+        month, day = f"{date(2024, 1, 1) + timedelta(number):%m %d}".split()
+        if any(first <= f"{month}-{day}" <= last for first, last in test.ranges):
+            months.setdefault(month, []).append(day)
+    choices = (f"{month}-(?:{'|'.join(days)})" for month, days in months.items())
+    return rf"\A\d{{4}}-(?:{'|'.join(choices)})\z"
 
 
 def _instant(value: str) -> Document:

@@ -30,6 +30,7 @@ from resolvers.db import Document
 from resolvers.pipelines.dates import (
     DAY_TEXT,
     anniversary,
+    day_pattern,
     instant_in_window,
     window_operators,
 )
@@ -56,7 +57,7 @@ def field_filter(fact: FieldFact) -> Document:
         case DateTest() as test:
             return _date(fact, path, test)
         case AnniversaryTest() as test:
-            return {"$expr": anniversary(path, test, custom=fact.custom)}
+            return _anniversary(fact, path, test)
         case ItemsTest() as test:
             return _items(fact, path, test)
         case ItemCountTest(ranges=ranges):
@@ -108,7 +109,22 @@ def _date(fact: FieldFact, path: str, test: DateTest) -> Document:
     if test.days.end is not None:
         day["$lt"] = test.days.end.isoformat()
     instant = {"$expr": instant_in_window(path, test.window)}
-    return {"$or": [_scalar(fact, path, day), instant]}
+    return {"$or": [_scalar(fact, path, day), _if_instant(fact, path, instant)]}
+
+
+def _anniversary(fact: FieldFact, path: str, test: AnniversaryTest) -> Document:
+    whole = {"$expr": anniversary(path, test, custom=fact.custom)}
+    if not fact.custom:
+        return whole
+    day = {"$and": [{path: {"$regex": each}} for each in (day_pattern(test), DAY_TEXT)]}
+    guarded = _scalar(fact, path, {"$type": "string"}) | day
+    return {"$or": [guarded, _if_instant(fact, path, whole)]}
+
+
+def _if_instant(fact: FieldFact, path: str, expression: Document) -> Document:
+    """The expression where it can hold at all: it takes ten times as long as a look at
+    the text."""
+    return _scalar(fact, path, {"$regex": r"\A.{10}T"}) | expression
 
 
 def _items(fact: FieldFact, path: str, test: ItemsTest) -> Document:

@@ -3,19 +3,19 @@
 from datetime import datetime, tzinfo
 
 from audience.conditions import Definition
-from resolvers.db import Database, aggregate
+from resolvers.db import Database, read_ids
 from resolvers.pages import (
     Order,
     Page,
     PageRequest,
     keyset_filter,
-    page_of,
     read_page,
     sort_of,
 )
 from resolvers.profiles import search_filter
 from resolvers.segments.answers import settled
-from resolvers.segments.questions import looked_up, present, questions_of
+from resolvers.segments.holding import held_page, name_of, new_page, to_hold
+from resolvers.segments.questions import looked_up, questions_of
 from resolvers.segments.references import check_references, references_of
 
 MANY = 100_000  # ids that one command may name: two megabytes
@@ -35,24 +35,37 @@ async def filtered_profiles(
 ) -> Page:
     """A page of the profiles; its scope is the question, for `count_members`.
 
-    The ids come first, and whole profiles only for the page. In between is what they
-    are ordered by: up to `many` ids are read in that order, more are looked up.
+    Where the events are asked, the ids come first, and whole profiles only for the
+    page. In between is what they are ordered by: up to `many` ids are read in that
+    order, more are looked up.
     """
+    name = name_of(definition, zone, order, search)
     await check_references(db, definition, path)
     references = await references_of(db, definition)
     (asked,) = questions_of([definition], now, zone, references, search_filter(search))
-    asked = await settled(db, asked)
     if asked.match is not None:
         return await read_page(db.profiles, asked.match, order, page, scope=asked)
-    stages = asked.stages
-    if order.path != "_id":
-        rows = await aggregate(db.profiles, [*stages, {"$limit": many + 1}])
-        if len(rows) <= many:
-            among = {"_id": {"$in": [row["_id"] for row in rows]}}
-            return await read_page(db.profiles, among, order, page, scope=asked)
-        stages = [*stages, *looked_up(order.path)]
+    held = await held_page(db, name, order, page, asked)
+    if held is not None:
+        return held
+    asked = await settled(db, asked)
+    match, stages = asked.match, asked.stages
+    if match is None and order.path != "_id":
+        members = await read_ids(db.profiles, [*stages, {"$limit": many + 1}])
+        if len(members) <= many:
+            match = {"_id": {"$in": members}}
+        else:
+            stages = [*stages, *looked_up(order.path)]
+    if match is not None:
+        stages = [{"$match": match}]
     beyond = keyset_filter(order, page)
-    stages = [*stages, *([{"$match": beyond}] if beyond else [])]
-    stages += [{"$sort": sort_of(order, page)}, {"$limit": page.size + 1}]
-    rows = await aggregate(db.profiles, [*stages, *looked_up()])
-    return present(page_of(rows, order, page, asked))
+    ids = await read_ids(
+        db.profiles,
+        [
+            *stages,
+            *([{"$match": beyond}] if beyond else []),
+            {"$sort": sort_of(order, page)},
+            {"$limit": to_hold(page)},
+        ],
+    )
+    return await new_page(db, name, order, page, ids, asked)

@@ -15,7 +15,7 @@ from audience.consent import Channel, Status
 from audience.plan import References, plan
 from audience.words import words_of
 from resolvers.branches import united
-from resolvers.db import Database, Document, aggregate
+from resolvers.db import Database, Document, aggregate, read_ids
 from resolvers.pages import (
     Order,
     Page,
@@ -24,8 +24,9 @@ from resolvers.pages import (
     page_of,
     sort_of,
 )
-from resolvers.pipelines import Question, question
+from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
+from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.references import check_references, names_in, references_of
 
 BY_ID = Order("_id")
@@ -38,6 +39,7 @@ class Preview:
     asked: Question
     definition: Definition
     sources: tuple[tuple[str, ...], ...]
+    name: str
     answers: list[asyncio.Task[Question]] = field(default_factory=list)
 
     async def settled(self, db: Database) -> Question:
@@ -53,8 +55,22 @@ class Preview:
 
     async def page(self, db: Database, page: PageRequest) -> Page:
         """A page of profiles, in the order in which they became known."""
-        (found,) = await _pages(db, [await self.settled(db)], page)
-        return found
+        held = await held_page(db, self.name, BY_ID, page, self.asked)
+        if held is not None:
+            return held
+        asked = await self.settled(db)
+        if asked.strategy is Strategy.MATCH:
+            (found,) = await _pages(db, [asked], page)
+            return found
+        beyond = keyset_filter(BY_ID, page)
+        stages: list[Document] = [
+            *([{"$match": asked.match}] if asked.match is not None else asked.stages),
+            *([{"$match": beyond}] if beyond else []),
+            {"$sort": sort_of(BY_ID, page)},
+            {"$limit": to_hold(page)},
+        ]
+        ids = await read_ids(db.profiles, stages)
+        return await new_page(db, self.name, BY_ID, page, ids, asked)
 
     async def reachable(self, db: Database) -> dict[Channel, int]:
         """How many of them can receive marketing on each channel."""
@@ -97,7 +113,7 @@ async def preview(
         tuple(_source(condition, now, zone, references) for condition in group.any_of)
         for group in definition.groups
     )
-    return Preview(asked, definition, sources)
+    return Preview(asked, definition, sources, name_of(definition, zone))
 
 
 async def filter_stages(
