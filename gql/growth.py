@@ -84,7 +84,7 @@ expose(
         "INTEGRATION_FAILS": f"Calls of an active integration failed in {_LATELY}.",
         "INTEGRATION_WITHOUT_SECRET": "An active integration lacks the secret without "
         "which no call can be verified.",
-        "NOTHING_RECEIVED": "An active integration has received nothing so far.",
+        "NOTHING_RECEIVED": "Nothing has come in or gone out by an active integration.",
         "INTEGRATION_PAUSED": "Every integration is paused.",
         "TOOLS_WELL_UNDER_WAY": "None of the others holds.",
     },

@@ -12,6 +12,7 @@ from audience.events import OPENED_APP
 from audience.forms.definitions import MAX_FORMS, FormStatus
 from audience.growth.states import (
     ANSWERED_WITHIN,
+    MESSAGES,
     NEWEST_PEOPLE,
     PEOPLE_WITH_DEVICE,
     PEOPLE_WITH_PHONE,
@@ -28,6 +29,7 @@ from audience.integrations.kinds import (
 )
 from audience.keys import MAX_KEYS, KeyKind
 from audience.lists import MAX_LISTS, MembershipSource, OptIn
+from audience.webhooks import DeliveryState
 from resolvers.db import Collection, Database, Document, aggregate, find
 from resolvers.forms.statistics import day_of
 from resolvers.lists.lookups import LIVE
@@ -135,6 +137,12 @@ async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]
     found = await find(
         db.integrations, {}, _INTEGRATION, _NEWEST_FIRST, MAX_INTEGRATIONS
     )
+    outbound = [
+        each["_id"]
+        for each in found
+        if each["kind"] == IntegrationKind.OUTBOUND_WEBHOOK
+    ]
+    sent = await _sent(db, outbound, now) if outbound else {}
     return [
         IntegrationFigures(
             str(each["_id"]),
@@ -142,9 +150,37 @@ async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]
             is_active=each["status"] == IntegrationStatus.ACTIVE,
             has_secret=each.get("secret_hint") is not None,
             takes_messages=each["kind"] == IntegrationKind.TEXT_MESSAGES,
+            has_worked=sent.get((each["_id"], DeliveryState.DELIVERED), 0) > 0,
+            failures=sent.get((each["_id"], DeliveryState.DEAD), 0),
         )
         for each in found
     ]
+
+
+async def _sent(
+    db: Database, webhooks: Sequence[ObjectId], now: datetime
+) -> dict[tuple[ObjectId, str], int]:
+    """How many messages to outbound webhooks were delivered lately, and given up."""
+    rows = await aggregate(
+        db.deliveries,
+        [
+            {
+                "$match": {
+                    "integration_id": {"$in": list(webhooks)},
+                    "state": {"$in": [DeliveryState.DELIVERED, DeliveryState.DEAD]},
+                    "created_at": {"$gte": now - WINDOW},
+                }
+            },
+            {"$limit": MESSAGES},
+            {
+                "$group": {
+                    "_id": {"webhook": "$integration_id", "state": "$state"},
+                    "count": {"$sum": 1},
+                }
+            },
+        ],
+    )
+    return {(row["_id"]["webhook"], row["_id"]["state"]): row["count"] for row in rows}
 
 
 def _confirmations(newest: Sequence[Document], now: datetime) -> tuple[int, int]:

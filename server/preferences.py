@@ -61,10 +61,19 @@ Answer = Callable[[Request], Awaitable[Response]]
 def guarded(answer: Answer) -> Answer:
     """Counts the request; what the person can mend becomes a page."""
 
+    async def counted(request: Request) -> Response:
+        _count(request)
+        return await answer(request)
+
+    return _told(counted)
+
+
+def _told(answer: Answer) -> Answer:
+    """Makes a page of what the person can mend."""
+
     @wraps(answer)
     async def run(request: Request) -> Response:
         try:
-            running_of(request).limits.count(None, client_address(request))
             return await answer(request)
         except Refused as refusal:
             return page(
@@ -86,6 +95,10 @@ def guarded(answer: Answer) -> Answer:
     return run
 
 
+def _count(request: Request) -> None:
+    running_of(request).limits.count(None, client_address(request))
+
+
 @guarded
 async def show_unsubscribe(request: Request) -> Response:
     """Asks the person to press the button."""
@@ -100,13 +113,20 @@ async def show_unsubscribe(request: Request) -> Response:
     )
 
 
-@guarded
+@_told
 async def take_unsubscribe(request: Request) -> Response:
-    """The button, or a mail program's single request, which says so in its body."""
+    """The button, or a mail program's single request, which says so in its body.
+
+    With a link of ours it is never one too many: the servers of a mail program send
+    those of all of its users."""
     running = running_of(request)
     given = await form_of(request)
     token = str(given.get("token") or request.query_params.get("token", ""))
-    claim = read_leave(running.tokens, token)
+    try:
+        claim = read_leave(running.tokens, token)
+    except AudienceError:
+        _count(request)
+        raise
     is_one_click = given.get("List-Unsubscribe") == "One-Click"
     method = Method.ONE_CLICK_UNSUBSCRIBE if is_one_click else Method.PREFERENCE_PAGE
     what = await _what(running, claim)

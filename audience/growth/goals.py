@@ -88,10 +88,10 @@ def _mobile_steps(state: State) -> Iterator[Step]:
 def _tool_steps(state: State) -> Iterator[Step]:
     active = [each for each in state.integrations if each.is_active]
     yield Step("A tool is connected", bool(active))
-    received = any(each.has_received for each in active)
-    yield Step("A tool has called", received)
+    received = any(each.has_worked for each in active)
+    yield Step("Something came in or went out by it", received)
     works = bool(active) and not any(each.failures for each in active)
-    yield Step("No call was refused in the last 30 days", works and received)
+    yield Step("No call failed in the last 30 days", works and received)
 
 
 def _web_actions(state: State) -> Iterator[tuple[ActionName, Ref | None]]:

@@ -7,6 +7,7 @@ WINDOW = timedelta(days=30)  # what "lately" means
 ANSWERED_WITHIN = timedelta(days=1)  # a confirmation that is not answered by then waits
 NEWEST_PEOPLE = 1_000  # among whom unanswered confirmations and Quick Adds are counted
 PEOPLE_WITH_PHONE = 10_000  # among whom consent to text messages is looked for
+MESSAGES = 10_000  # to outbound webhooks, among which failures are counted
 PEOPLE_WITH_DEVICE = 1_000  # among whom consent to push is looked for
 
 
@@ -39,14 +40,15 @@ class FormFigures:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationFigures:
-    """An integration: whether it works, has what it needs, and did something lately."""
+    """An integration: whether it is on, has what it needs, has taken in a call or
+    delivered a message, and how many of them failed lately."""
 
     id: str
     name: str
     is_active: bool
     has_secret: bool = True
     takes_messages: bool = False
-    has_received: bool = False
+    has_worked: bool = False
     failures: int = 0
 
 

@@ -24,8 +24,7 @@ def _integration_fails(state: State) -> Recommendation | None:
     return Recommendation(
         Rule.INTEGRATION_FAILS,
         f"Mend {failing.name}",
-        f"{counted(failing.failures, 'call was', 'calls were')} refused in the last "
-        "30 days.",
+        f"{counted(failing.failures, 'call', 'calls')} failed in the last 30 days.",
         ActionName.SEE_INTEGRATION,
         Ref(failing.id, failing.name),
     )
@@ -45,13 +44,14 @@ def _integration_without_secret(state: State) -> Recommendation | None:
 
 
 def _nothing_received(state: State) -> Recommendation | None:
-    found = next((each for each in _active(state) if not each.has_received), None)
+    found = next((each for each in _active(state) if not each.has_worked), None)
     if found is None:
         return None
     return Recommendation(
         Rule.NOTHING_RECEIVED,
-        f"Let {found.name} call",
-        "It has received nothing so far: paste its address into the tool.",
+        f"Try {found.name}",
+        "Nothing has come in or gone out by it so far: see what it needs, such as its "
+        "address in the tool that is to call it.",
         ActionName.SEE_INTEGRATION,
         Ref(found.id, found.name),
     )

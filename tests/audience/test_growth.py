@@ -40,7 +40,7 @@ def form(name: str = "Footer", **more: Any) -> FormFigures:
 
 
 def tool(name: str = "Shopify", **more: Any) -> IntegrationFigures:
-    given: dict[str, Any] = {"id": name, "is_active": True, "has_received": True}
+    given: dict[str, Any] = {"id": name, "is_active": True, "has_worked": True}
     return IntegrationFigures(name=name, **given | more)
 
 
@@ -178,21 +178,21 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
     (
         TOOLS,
         Rule.INTEGRATION_PAUSED,
-        replace(WELL, integrations=(tool(is_active=False, has_received=False),)),
+        replace(WELL, integrations=(tool(is_active=False, has_worked=False),)),
         Ref("Shopify", "Shopify"),
         "Every integration is paused.",
     ),
     (
         TOOLS,
         Rule.NOTHING_RECEIVED,
-        replace(WELL, integrations=(tool(), tool("Forms", has_received=False))),
+        replace(WELL, integrations=(tool(), tool("Forms", has_worked=False))),
         Ref("Forms", "Forms"),
-        "It has received nothing so far",
+        "Nothing has come in or gone out by it",
     ),
     (
         TOOLS,
         Rule.INTEGRATION_WITHOUT_SECRET,
-        replace(WELL, integrations=(tool(has_secret=False, has_received=False),)),
+        replace(WELL, integrations=(tool(has_secret=False, has_worked=False),)),
         Ref("Shopify", "Shopify"),
         "no call of it can be verified",
     ),
@@ -209,7 +209,7 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
             ),
         ),
         Ref("B", "B"),
-        "3 calls were refused in the last 30 days.",
+        "3 calls failed in the last 30 days.",
     ),
     (TOOLS, Rule.NO_INTEGRATION, State(), None, "Nothing is connected"),
 ]
@@ -273,7 +273,7 @@ def test_progress_is_the_share_of_the_steps_that_are_done() -> None:
     assert progress(replace(NO_APP, forms=())) == [4 / 6, 1 / 4, 1]
     fails = replace(WELL, integrations=(tool(failures=1),))
     assert progress(fails) == [1, 1, 2 / 3]
-    assert progress(replace(WELL, integrations=(tool(has_received=False),))) == [
+    assert progress(replace(WELL, integrations=(tool(has_worked=False),))) == [
         1,
         1,
         1 / 3,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from graphql import parse, validate
 
 from audience.growth import ActionName
@@ -355,6 +356,41 @@ async def test_a_tool_is_told_by_what_it_lacks(api: Api) -> None:
     assert told == ["INTEGRATION_WITHOUT_SECRET", "NOTHING_RECEIVED"]
     assert found["rule"] == "INTEGRATION_PAUSED"
     assert (await rules(api))[TOOLS] == "NOTHING_RECEIVED"
+
+
+async def test_a_webhook_that_cannot_deliver_is_told(api: Api) -> None:
+    made = await api.ask(
+        'mutation { createSegment(input: {name: "All", definition: {groups: [{anyOf: ['
+        '{property: {filter: {path: "email", is: {exists: true}}}}]}]}}) '
+        "{ segment { id } } }"
+    )
+    answer = await api.ask(
+        'mutation ($ids: [ID!]!) { createIntegration(input: {name: "CRM", settings: '
+        '{outboundWebhook: {url: "https://crm.example/hook", segmentIds: $ids}}}) '
+        "{ integration { id } userErrors { message } } }",
+        ids=[made["createSegment"]["segment"]["id"]],
+    )
+    webhook = ObjectId(answer["createIntegration"]["integration"]["id"][4:])
+    before = (await rules(api))[TOOLS]
+    message = {
+        "integration_id": webhook,
+        "kind": "TEST",
+        "order": 0,
+        "attempts": 9,
+        "created_at": NOW - timedelta(days=1),
+    }
+    await api.db.deliveries.insert_one({**message, "state": "DELIVERED"})
+    works = (await rules(api))[TOOLS]
+    await api.db.deliveries.insert_one({**message, "state": "DEAD"})
+    fails = await goals(api)
+
+    assert (before, works) == ("NOTHING_RECEIVED", "TOOLS_WELL_UNDER_WAY")
+    found = fails[TOOLS]["recommendation"]
+    assert (found["rule"], found["reason"]) == (
+        "INTEGRATION_FAILS",
+        "1 call failed in the last 30 days.",
+    )
+    await act(api, found["action"])
 
 
 async def test_a_form_s_page_is_linked(api: Api) -> None:

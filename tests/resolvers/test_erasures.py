@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
@@ -19,11 +20,14 @@ from resolvers.db import Database, Document, find
 from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
 from resolvers.events import track_events
 from resolvers.imports import NewImport, run_waiting_imports, start_import
+from resolvers.memberships import kept_sizes
 from resolvers.merges import merge_profiles
 from resolvers.outbox import put_message
 from resolvers.profiles import upsert_profile
 from resolvers.push_tokens import register_push_token
+from resolvers.segments import create_segment
 from resolvers.summaries import recover_batches
+from tests.membership_histories import catch_up, keeping
 from tests.resolvers.histories import (
     NOW,
     event,
@@ -359,6 +363,36 @@ async def test_a_segment_counts_and_logs_that_somebody_is_gone(db: Database) -> 
     lines = await find(db.segment_changes, {})
     (pseudonym,) = {each["profile_id"] for each in lines}
     assert pseudonym != ada["_id"]
+    assert str(ada["_id"]) not in await everything(db)
+
+
+async def test_the_keeper_takes_the_person_out_of_kept_memberships(
+    db: Database,
+) -> None:
+    filter_ = {"path": "email", "is": {"exists": True}}
+    definition = {"groups": [{"anyOf": [{"property": {"filter": filter_}}]}]}
+    await create_segment(db, "everybody", definition, now=NOW)
+    ada, bob = await person(db, email=ADA), await person(db, email=BOB)
+    async with keeping(db, lambda: NOW, ZoneInfo("UTC")) as keeper:
+        await catch_up(keeper)
+        (segment,) = await find(db.segments, {})
+        before = await kept_sizes(db, [segment])
+
+        await erase_profile(db, ada["_id"], NOW, method="API")
+        early = await finish_erasures(db, LATER)
+        await catch_up(keeper)
+        after = await kept_sizes(db, [segment])
+        late = await finish_erasures(db, LATER)
+
+    assert (before, after, early, late) == ([2], [1], 0, 1)
+    (member,) = await find(db.segment_members, {})
+    assert member["profile_id"] == bob["_id"]
+    (left,) = await find(db.segment_changes, {"kind": "LEFT"})
+    (entered,) = await find(
+        db.segment_changes, {"kind": "ENTERED", "profile_id": {"$ne": bob["_id"]}}
+    )
+    assert left["cause"] == "GONE"
+    assert left["profile_id"] == entered["profile_id"] != ada["_id"]
     assert str(ada["_id"]) not in await everything(db)
 
 

@@ -88,6 +88,43 @@ async def test_a_mail_program_unsubscribes_at_once(
     ]
 
 
+@pytest.mark.parametrize("way", ["urlencoded", "multipart"])
+async def test_one_request_is_enough_as_rfc_8058_says(
+    db: Database, client: httpx.AsyncClient, ada: Person, way: str
+) -> None:
+    """No cookie, no redirect, either encoding, the token in the address alone."""
+    token = leave_token(TOKENS, ada.id, channels=[Channel.EMAIL])
+    sent: Any = (
+        {"data": {"List-Unsubscribe": "One-Click"}}
+        if way == "urlencoded"
+        else {"files": {"List-Unsubscribe": (None, "One-Click")}}
+    )
+
+    answer = await client.post(f"/unsubscribe?token={token}", **sent)
+
+    assert (answer.status_code, answer.has_redirect_location) == (200, False)
+    assert "set-cookie" not in answer.headers
+    assert "<button" not in answer.text
+    assert await state(db) == (STOPPED, 2)
+
+
+async def test_a_mail_program_s_servers_are_not_told_to_wait(
+    db: Database, client: httpx.AsyncClient, ada: Person
+) -> None:
+    """All of its users come from a few addresses; only links not ours are counted."""
+    token = leave_token(TOKENS, ada.id, channels=[Channel.EMAIL])
+    one_click = {"List-Unsubscribe": "One-Click"}
+
+    forged = 400
+    while forged == 400:
+        refused = await client.post("/unsubscribe?token=forged", data=one_click)
+        forged = refused.status_code
+    answer = await client.post(f"/unsubscribe?token={token}", data=one_click)
+
+    assert (forged, answer.status_code) == (429, 200)
+    assert await state(db) == (STOPPED, 2)
+
+
 async def test_opening_the_link_changes_nothing(
     db: Database, client: httpx.AsyncClient, ada: Person
 ) -> None:
