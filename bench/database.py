@@ -18,6 +18,7 @@ from resolvers.lists import create_list
 from server.mongod import running_mongod
 from server.seeds.complete_journey import load
 
+PEOPLE = 200  # whom requests for one profile ask about in turn
 FOLDER = Path(".audience/bench")
 SEGMENT = "Lapsed buyers"
 SIGN_UPS = "Bench sign-ups"
@@ -65,7 +66,13 @@ async def filled(
 
 async def find_facts(db: Database) -> Facts:
     """What the scenarios ask about."""
-    busy = await find(db.profiles, {}, {"email": 1}, {"last_event_at": -1}, 1)
+    busy = await find(
+        db.profiles,
+        {"email": {"$type": "string"}},
+        {"email": 1},
+        {"last_event_at": -1, "_id": 1},
+        PEOPLE,
+    )
     segment = await db.segments.find_one({"name_key": name_key(SEGMENT)})
     if not busy or segment is None:
         raise BenchFailed(f"The database {db.name} has no profiles or no {SEGMENT!r}.")
@@ -78,8 +85,8 @@ async def find_facts(db: Database) -> Facts:
         except AudienceError as error:
             raise BenchFailed(str(error)) from None
     return Facts(
-        profile_id=f"prf_{busy[0]['_id']}",
-        email=busy[0]["email"],
+        profile_ids=[f"prf_{row['_id']}" for row in busy],
+        emails=[row["email"] for row in busy],
         segment_id=f"seg_{segment['_id']}",
         list_id=f"lst_{sign_ups['_id']}",
     )

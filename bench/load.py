@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +13,23 @@ from typing import Any
 CONNECTIONS = 16
 TICKS = 100  # of CPU time in a second, on Linux
 
-# wrk calls done() once at the end. Every request of a script with %d in its body gets
-# a number of its own.
+# wrk calls done() once at the end. The bodies take turns; every request whose body has
+# @NUMBER@ in it gets a number of its own.
 _SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Accept"] = "application/json"
 wrk.headers["Authorization"] = "Bearer %(key)s"
-local body = %(body)s
-if body:find("@NUMBER@", 1, true) then
+local bodies = {%(bodies)s}
+local number = 0
+request = function()
+  number = number + 1
+  local body = bodies[number %% #bodies + 1]
   local before, after = body:match("^(.*)@NUMBER@(.*)$")
-  local number = 0
-  request = function()
-    number = number + 1
-    return wrk.format(nil, nil, nil, before .. %(prefix)s .. number .. after)
+  if before then
+    body = before .. %(prefix)s .. number .. after
   end
-else
-  wrk.body = body
+  return wrk.format(nil, nil, nil, body)
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
@@ -69,7 +69,7 @@ def check_wrk() -> str:
 
 def run_round(
     url: str,
-    body: str,
+    bodies: Sequence[str],
     key: str,
     seconds: float,
     *,
@@ -79,7 +79,7 @@ def run_round(
 ) -> Round:
     """Load for so many seconds, with 16 requests in flight. `server` and `mongod` are
     the processes to watch, with their children; `mark` makes numbered bodies unique."""
-    with _script(body, key, mark) as script:
+    with _script(bodies, key, mark) as script:
         before, database_before = cpu_seconds(server), cpu_seconds(mongod)
         ran = subprocess.run(  # noqa: S603 - our own arguments
             [
@@ -139,9 +139,10 @@ def family(process: int) -> list[int]:
 
 
 @contextmanager
-def _script(body: str, key: str, mark: str) -> Iterator[Path]:
+def _script(bodies: Sequence[str], key: str, mark: str) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        quoted = {"body": json.dumps(body), "prefix": json.dumps(mark), "key": key}
+        every = ", ".join(map(json.dumps, bodies))
+        quoted = {"bodies": every, "prefix": json.dumps(mark), "key": key}
         file.write(_SCRIPT % quoted)
         file.flush()
         yield Path(file.name)

@@ -3,7 +3,6 @@ the profiler, their time added up by part of the program."""
 
 import asyncio
 import cProfile
-import json
 import os
 import pstats
 from collections import defaultdict
@@ -13,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from bench.compare import show
-from bench.scenarios import Facts, Scenario
+from bench.scenarios import Facts, Scenario, bodies
 from server.app import from_environment
 
 REQUESTS = 200
@@ -59,19 +58,17 @@ async def profile(
         "AUDIENCE_RATE_LIMIT_SECRET": "1000000000/minute",
     }
     app = from_environment()
-    body = json.dumps(
-        {"query": scenario.query, "variables": scenario.variables(facts)}
-    ).encode()
+    asked = [body.encode() for body in bodies(scenario, facts)]
     async with app.router.lifespan_context(app):
         for _ in range(WARM_UP):
-            await _request(app, body, key)
+            await _request(app, asked[0], key)
         profiler = cProfile.Profile()
         waiting = list(range(REQUESTS))
 
         async def client() -> None:
             while waiting:
-                waiting.pop()
-                await _request(app, body, key)
+                number = waiting.pop()
+                await _request(app, asked[number % len(asked)], key)
 
         profiler.enable()
         await asyncio.gather(*(client() for _ in range(AT_ONCE)))

@@ -1,5 +1,6 @@
 """What is asked in each scenario: the same operation of every server."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +13,21 @@ SIGN_UP_DOMAIN = "bench.example.org"
 class Facts:
     """What the scenarios ask about, found in the database: global ids."""
 
-    profile_id: str
-    email: str
+    profile_ids: list[str]
+    emails: list[str]
     segment_id: str
     list_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One operation. `path` is where an app without GraphQL answers the same."""
+    """One operation. Requests take turns with its `variables`, so that those in flight
+    do not ask for the same."""
 
     name: str
     title: str
     query: str
-    variables: Callable[[Facts], dict[str, Any]]
+    variables: Callable[[Facts], list[dict[str, Any]]]
     changes_data: bool = False
 
 
@@ -60,12 +62,12 @@ query Nested {
   }
 }
 """,
-    lambda facts: {},
+    lambda facts: [{}],
 )
 
 ACTIVITY = Scenario(
     "activity",
-    "one profile with its last 25 events",
+    "one profile with its last 25 events, another one each time",
     """
 query Activity($id: ID!) {
   profile(by: { id: $id }) {
@@ -79,7 +81,7 @@ query Activity($id: ID!) {
   }
 }
 """,
-    lambda facts: {"id": facts.profile_id},
+    lambda facts: [{"id": each} for each in facts.profile_ids],
 )
 
 FLAT = Scenario(
@@ -106,12 +108,12 @@ query Flat {
   }
 }
 """,
-    lambda facts: {},
+    lambda facts: [{}],
 )
 
 LOOKUP = Scenario(
     "lookup",
-    "one profile by e-mail, six fields",
+    "one profile by e-mail, six fields, another one each time",
     """
 query Lookup($email: String!) {
   profile(by: { email: $email }) {
@@ -124,7 +126,7 @@ query Lookup($email: String!) {
   }
 }
 """,
-    lambda facts: {"email": facts.email},
+    lambda facts: [{"email": each} for each in facts.emails],
 )
 
 SEGMENT = Scenario(
@@ -149,7 +151,7 @@ query Segment($id: ID!) {
   }
 }
 """,
-    lambda facts: {"id": facts.segment_id},
+    lambda facts: [{"id": facts.segment_id}],
 )
 
 SUBSCRIBE = Scenario(
@@ -163,17 +165,27 @@ mutation SignUp($input: SubscribeInput!) {
   }
 }
 """,
-    lambda facts: {
-        "input": {
-            "listId": facts.list_id,
-            "email": f"person-{NUMBER}@{SIGN_UP_DOMAIN}",
-            "consentText": "Send me news once a week.",
-            "customSource": "Bench",
+    lambda facts: [
+        {
+            "input": {
+                "listId": facts.list_id,
+                "email": f"person-{NUMBER}@{SIGN_UP_DOMAIN}",
+                "consentText": "Send me news once a week.",
+                "customSource": "Bench",
+            }
         }
-    },
+    ],
     changes_data=True,
 )
 
 SCENARIOS = {
     each.name: each for each in (NESTED, ACTIVITY, FLAT, LOOKUP, SEGMENT, SUBSCRIBE)
 }
+
+
+def bodies(scenario: Scenario, facts: Facts) -> list[str]:
+    """The requests of the scenario, as JSON."""
+    return [
+        json.dumps({"query": scenario.query, "variables": variables})
+        for variables in scenario.variables(facts)
+    ]

@@ -17,7 +17,10 @@ PATIENCE = 0.005
 """Seconds that a read waits at most for another one of its kind."""
 
 MOST = 100
-"""Keys of one command; a request with more of its own is read alone."""
+"""Keys of one command."""
+
+FEW = 25
+"""A request with more keys is read alone: it would have others wait for little."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -53,7 +56,7 @@ class Gathering:
         Reads of one `kind` must mean the same, whoever asks; what they find is shared
         and must not be changed.
         """
-        if not self.on or len(keys) > MOST:
+        if not self.on or len(keys) > FEW:
             return await read(list(keys))
         loop = asyncio.get_running_loop()
         asked = Asked(keys, read, loop.create_future())
