@@ -5,7 +5,7 @@ all pages together hold. Counting waits until `totalCount` is selected, and then
 counts for every connection of a level at once.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
@@ -71,6 +71,11 @@ def _cursor(place: tuple[Callable[[Document], str], Document]) -> str:
     return make(row)
 
 
+def _edge_cursor(edge: Document) -> str:
+    made: str = edge["cursor"](edge["row"] if "row" in edge else edge["node"])
+    return made
+
+
 @strawberry.type(description="Where a page lies among all that was asked for.")
 class PageInfo:
     has_next_page: bool = plain(
@@ -129,7 +134,10 @@ class Connection:
 @strawberry.type(description="One item of a page; the base of every edge.")
 class Edge:
     cursor: str = plain(
-        "place", read=_cursor, description="The item's place, for `after`/`before`."
+        "",
+        needs=("cursor", "row", "node"),
+        read=_edge_cursor,
+        description="The item's place, for `after`/`before`.",
     )
 
 
@@ -160,13 +168,10 @@ def connection(
     """The source of a connection. `edge` tells what an edge has beside the cursor;
     without it the row is the edge's node."""
     cursor, rows = page.cursor, page.rows
-    edges: Iterable[Document] = (
-        ({"place": (cursor, row), "node": row} for row in rows)
-        if edge is None
-        else ({"place": (cursor, row), **edge(row)} for row in rows)
-    )
     return {
-        "edges": list(edges),
+        "edges": [{"node": row, "cursor": cursor} for row in rows]
+        if edge is None
+        else [{**edge(row), "row": row, "cursor": cursor} for row in rows],
         "page_info": {
             "has_next_page": page.has_next,
             "has_previous_page": page.has_previous,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
@@ -35,6 +34,7 @@ from resolvers.events import (
     event_page,
     events_of_profiles,
 )
+from resolvers.ids import bytes_of
 from resolvers.metrics import metrics_by_id
 from resolvers.pages import PageRequest
 from resolvers.profiles import profiles_by_id
@@ -70,7 +70,7 @@ class Event(Node):
 
     @batch(
         description="What kind of event it is.",
-        key=itemgetter("metric_id"),
+        key=bytes_of("metric_id"),
         needs=("metric_id",),
     )
     @staticmethod
@@ -82,7 +82,7 @@ class Event(Node):
 
     @batch(
         description="Who did it. Needs the scope profiles:read.",
-        key=itemgetter("profile_id"),
+        key=bytes_of("profile_id"),
         needs=("profile_id",),
     )
     @staticmethod

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from typing import cast
 
 import strawberry
 
@@ -48,10 +49,10 @@ def global_id(kind: Kind) -> Callable[[object], strawberry.ID]:
     """How the stored ids of `kind` are written."""
     prefix = f"{kind.value}_"
 
-    def write(stored: object) -> strawberry.ID:
-        return strawberry.ID(f"{prefix}{stored}")
+    def write(stored: object) -> str:
+        return prefix + str(stored)
 
-    return write
+    return cast("Callable[[object], strawberry.ID]", write)
 
 
 def read_id(value: str) -> tuple[Kind, str] | None:

@@ -4,7 +4,6 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -52,15 +51,17 @@ async def lists_of(
     context.require("lists:read")
     place = None if after is None else _read_cursor(after)
     kept = [profile.get("lists") or [] for profile in parents]
-    ids = list({row["list_id"]: None for rows in kept for row in rows})
-    found = await lists_by_id(context.db, ids) if ids else []
-    lists = dict(zip(ids, found, strict=True))
+    ids = {row["list_id"].binary: row["list_id"] for rows in kept for row in rows}
+    found = await lists_by_id(context.db, list(ids.values())) if ids else []
+    lists = {
+        key: {"list": each}
+        for key, each in zip(ids, found, strict=True)
+        if each is not None
+    }
     answers = []
     for rows in kept:
         memberships = [
-            {**row, "list": lists[row["list_id"]]}
-            for row in rows
-            if lists[row["list_id"]] is not None
+            row | lists[key] for row in rows if (key := row["list_id"].binary) in lists
         ]
         count = Count(_known, None, len(memberships))
         answers.append(connection(_page(memberships, size, place), count))
@@ -74,17 +75,21 @@ async def _known(context: Context, shared: None, ones: Sequence[int]) -> Sequenc
 def _page(
     memberships: list[Document], size: int, after: tuple[str, str] | None
 ) -> Page:
-    placed = sorted(
-        ((_place(row), row) for row in memberships), key=itemgetter(0), reverse=True
-    )
     if after is not None:
-        placed = [one for one in placed if one[0] < after]
+        memberships = [row for row in memberships if _place(row) < after]
+    if len(memberships) > 1:
+        memberships.sort(key=_instant_and_list, reverse=True)
     return Page(
-        rows=[row for _, row in placed[:size]],
+        rows=memberships[:size],
         cursor=_cursor,
-        has_next=len(placed) > size,
+        has_next=len(memberships) > size,
         has_previous=after is not None,
     )
+
+
+def _instant_and_list(row: Document) -> tuple[datetime, bytes]:
+    """In the order of `_place`, without its texts."""
+    return row["joined_at"], row["list_id"].binary
 
 
 def _place(row: Document) -> tuple[str, str]:

@@ -185,7 +185,8 @@ class _Compiler:
                 shaped.waiting.append(Waiting(place, kind, complete, arguments))
                 return
             case "plain":
-                value = self._read(code, shaped, cast("PlainField", declared))
+                needed = is_non_null_type(type_)
+                value = self._read(code, shaped, cast("PlainField", declared), needed)
             case "attribute":
                 value = code.fresh("v")
                 code.emit(f"{value} = {row}.{declared.python_name}")
@@ -203,14 +204,20 @@ class _Compiler:
         done = self._value(code, type_, place, value, path, kind == "plain")
         shaped.entries.append(f"{key!r}: {done}")
 
-    def _read(self, code: Code, shaped: _Object, declared: PlainField) -> str:
+    def _read(
+        self, code: Code, shaped: _Object, declared: PlainField, needed: bool
+    ) -> str:
+        """Where the path's value is missing and `needed`, the answer is not the plan's
+        anyway."""
         at = shaped.row
         for end in range(1, len(declared.path) + 1):
             way, name = declared.path[:end], declared.path[end - 1]
             known = shaped.read.get(way)
             if known is None:
                 known = shaped.read[way] = code.fresh("d")
-                if end == 1:
+                if end == 1 and needed and declared.assumed is None:
+                    code.emit(f"{known} = {at}[{name!r}]")
+                elif end == 1:
                     code.emit(f"{known} = {at}.get({name!r})")
                 else:
                     code.emit(

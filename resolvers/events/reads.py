@@ -103,6 +103,7 @@ async def events_of_profiles(
 
     async def read(ids: list[ObjectId]) -> dict[ObjectId, list[Document]]:
         found: dict[ObjectId, list[Document]] = {one: [] for one in ids}
+        places = {one.binary: events for one, events in found.items()}
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": ids}}},
             {"$project": {"_id": 1}},
@@ -112,7 +113,7 @@ async def events_of_profiles(
         ]
         most = len(ids) * (page.size + 1) + 1
         for event in await aggregate(db.profiles, pipeline, batch_size=most):
-            found[event["profile_id"]].append(event)
+            places[event["profile_id"].binary].append(event)
         return found
 
     found = await db.gathering.read(bson.encode(look_up), wanted, read)
