@@ -178,6 +178,7 @@ async def _take_page(request: Request) -> Response:
         return RedirectResponse(done.form["redirect_url"], 303)
     return page(
         "layout.html",
+        is_done=True,
         title=done.form["headline"] if done.form.get("headline") else done.form["name"],
         text=_message(done),
     )

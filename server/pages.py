@@ -9,6 +9,7 @@ from starlette.responses import Response
 from audience.consent import Status, evidence
 from audience.errors import AudienceError
 from audience.tokens import read_confirmation
+from resolvers.lists import live_list
 from resolvers.signups import confirm
 from server.auth import Refused
 from server.graphql import client_address
@@ -28,14 +29,17 @@ async def show_confirmation(request: Request) -> Response:
             title="This link is incomplete",
             text="Please use the whole link of the message.",
         )
+    running = running_of(request)
     try:
-        read_confirmation(running_of(request).tokens, token, datetime.now(UTC))
+        claim = read_confirmation(running.tokens, token, datetime.now(UTC))
+        found = await live_list(running.db, claim.list_id, ("token",))
     except AudienceError as error:
         return _useless(error)
     return page(
         "page.html",
         title="Confirm your subscription",
-        text="Press the button to confirm that you want to hear from us.",
+        text="Press the button to confirm that you want to hear from us, on the list "
+        f"{found['name']}.",
         token=token,
         button="Yes, subscribe me",
     )
@@ -77,6 +81,7 @@ async def take_confirmation(request: Request) -> Response:
     again = " It was confirmed before." if confirmed.is_repeated else ""
     return page(
         "page.html",
+        is_done=True,
         title="You are subscribed",
         text=f"Thank you: you are on the list {confirmed.list['name']}.{again}",
     )

@@ -27,17 +27,21 @@
 .flyout { position: fixed; z-index: 2147483000; inset: auto 16px 16px auto; width: min(380px, calc(100vw - 32px));
   max-height: calc(100dvh - 32px); overflow: auto; }
 .popup, .flyout { box-shadow: 0 2px 8px rgb(0 0 0 / .16), 0 16px 48px rgb(0 0 0 / .28); }
+:host([data-theme=dark]) :is(.popup, .flyout) { border: 1px solid #3a3f49; }
 .popup::backdrop { background: rgb(10 12 16 / .6); }
-.title { font-size: 22px; line-height: 1.25; font-weight: 700; margin: 0 0 8px; text-wrap: balance; outline: 0; }
+.title { font-size: 24px; line-height: 1.2; letter-spacing: -.01em; font-weight: 700; margin: 0 0 10px; text-wrap: balance; outline: 0; }
 .over .title { padding-inline-end: 36px; }
 p { margin: 0 0 16px; }
 .lines { white-space: pre-line; }
-.soft { color: var(--s); font-size: 14px; }
+.soft { color: var(--s); font-size: 14px; font-weight: 400; }
+form:first-child { margin-top: 18px; }
 .field { margin: 0 0 16px; }
 label, legend { display: block; padding: 0; font-weight: 600; font-size: 15px; margin: 0 0 5px; }
 fieldset { border: 0; padding: 0; margin: 0 0 16px; min-width: 0; }
 input, select { font: inherit; color: inherit; background: transparent; width: 100%; min-height: 46px; margin: 0;
   padding: 8px 12px; border: 1px solid var(--l); border-radius: 8px; color-scheme: light; }
+select { appearance: none; padding-inline-end: 36px; background: linear-gradient(45deg, #0000 50%, currentcolor 50%) calc(100% - 18px) 52% / 6px 6px no-repeat,
+  linear-gradient(-45deg, #0000 50%, currentcolor 50%) calc(100% - 12px) 52% / 6px 6px no-repeat; }
 ::placeholder { color: var(--s); opacity: 1; }
 option { color: var(--i); background: var(--c); }
 [aria-invalid=true] { border: 2px solid var(--e); }
@@ -48,14 +52,18 @@ option { color: var(--i); background: var(--c); }
 .general:empty { display: none; }
 .send { font: inherit; font-weight: 600; width: 100%; min-height: 46px; padding: 8px 20px; border: 1px solid transparent;
   border-radius: 8px; background: var(--a); color: var(--o); cursor: pointer; }
+.send:hover { filter: brightness(1.1); }
 .send[aria-disabled=true] { opacity: .65; cursor: progress; }
 .consent { margin: 14px 0 0; }
+.full .title { font-size: 30px; }
 .close { position: absolute; inset: 14px 14px auto auto; width: 40px; height: 40px; padding: 0; border: 0;
   border-radius: 8px; background: none; color: var(--s); font: 26px/1 system-ui, sans-serif; cursor: pointer; }
-.close:hover { color: var(--i); }
+.close:hover { color: var(--i); background: color-mix(in srgb, var(--l) 22%, #0000); }
 :focus-visible { outline: 3px solid var(--a); outline-offset: 2px; }
 .title:focus-visible, .thanks:focus-visible { outline: 0; }
 .thanks { margin: 0; font-size: 17px; }
+.thanks::before { content: "\\2713" / ""; display: grid; place-items: center; width: 48px; height: 48px; margin: 8px 0 14px;
+  border-radius: 50%; background: var(--a); color: var(--o); font-size: 24px; font-weight: 700; line-height: 1; }
 .trap { position: absolute; left: -9999px; width: 1px; height: 1px; overflow: hidden; }
 @media (max-width: 480px) { .card { padding: 22px 18px; }
   .flyout { inset: auto 8px 8px 8px; width: auto; } }

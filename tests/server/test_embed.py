@@ -3,10 +3,11 @@ confirmed by mail; by keyboard, under a strict policy, and when the network fail
 
 import gzip
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from server.forms import SCRIPT
 from tests.server.shops import EMAIL, Shop
@@ -234,10 +235,7 @@ def test_where_and_when_it_appears(shop: Shop, page: Page) -> None:
     page.mouse.move(300, 300)
     page.mouse.wheel(0, 5_000)
     expect(page.locator(CARD)).to_have_count(0)
-    page.evaluate(
-        "document.dispatchEvent(new MouseEvent('mouseout', "
-        "{clientY: -1, relatedTarget: null}))"
-    )
+    _leave(page)
     expect(page.get_by_role("dialog", name="10% off")).to_be_visible()
     page.get_by_role("button", name="Close").click()
     expect(page.locator(CARD)).to_have_count(0)
@@ -280,24 +278,75 @@ def test_its_own_page_is_the_same_form(shop: Shop, page: Page) -> None:
     expect(page.get_by_role("status")).to_contain_text("Please confirm")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_looks_like_the_page_around_it(
-    shop: Shop, browser: Browser, scheme: Any
+@pytest.mark.parametrize(
+    ("targeting", "before", "comes_about"),
+    [
+        ({"delaySeconds": 60}, "59 s", lambda page: page.clock.fast_forward(1_500)),
+        ({"scrollPercent": 50}, "top", lambda page: page.mouse.wheel(0, 5_000)),
+        ({"onExitIntent": True}, "inside", lambda page: _leave(page)),
+        ({"urlContains": ["tea"]}, "no tea", lambda page: page.goto(page.url + "?tea")),
+    ],
+    ids=["delay", "scroll", "exit", "address"],
+)
+@pytest.mark.parametrize("kind", ["POPUP", "FLYOUT", "FULL_PAGE"])
+def test_it_waits_for_what_it_is_to_wait_for(
+    shop: Shop,
+    page: Page,
+    kind: str,
+    targeting: dict[str, Any],
+    before: str,
+    comes_about: Callable[[Page], object],
 ) -> None:
-    form = shop.form("EMBED")
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": 320, "height": 640}
-    )
-    page = context.new_page()
+    form = shop.form(kind, targeting=targeting)
+    page.clock.install()
     page.goto(f"{shop.address}/{form['id']}")
-    card = page.locator(CARD)
-    expect(card).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.mouse.move(300, 300)
+    page.clock.fast_forward(59_000)
+    expect(page.locator(CARD), before).to_have_count(0)
 
-    background, room = card.evaluate(
-        "card => [getComputedStyle(card).backgroundColor, "
-        "document.documentElement.scrollWidth]"
+    comes_about(page)
+
+    expect(page.get_by_role("dialog", name="10% off")).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["POPUP", "FLYOUT", "FULL_PAGE"])
+def test_it_comes_back_when_its_days_are_over(
+    shop: Shop, page: Page, kind: str
+) -> None:
+    form = shop.form(kind, targeting={"frequencyDays": 7})
+    page.clock.install()
+    address = f"{shop.address}/{form['id']}"
+    seen = []
+    for days in (0, 6, 2):
+        page.clock.fast_forward(days * 86_400_000)
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.clock.fast_forward(1_000)
+        seen.append(page.locator(CARD).count())
+
+    assert seen == [1, 0, 1]
+
+
+def test_a_flyout_leaves_the_page_usable_and_goes_by_escape(
+    shop: Shop, page: Page
+) -> None:
+    form = shop.form("FLYOUT")
+    page.goto(f"{shop.address}/{form['id']}")
+    expect(page.locator(CARD)).to_be_visible()
+
+    page.get_by_role("link", name="A link").click()
+    assert page.url.endswith("#")
+    expect(page.locator(CARD)).to_be_visible()
+    page.get_by_label("First name").focus()
+    page.keyboard.press("Escape")
+
+    expect(page.locator(CARD)).to_have_count(0)
+
+
+def _leave(page: Page) -> None:
+    """The pointer leaves the page at its top."""
+    page.evaluate(
+        "document.dispatchEvent(new MouseEvent('mouseout', "
+        "{clientY: -1, relatedTarget: null}))"
     )
-    context.close()
-
-    dark = "rgb(27, 30, 36)"
-    assert (background == dark, room) == (scheme == "dark", 320)
