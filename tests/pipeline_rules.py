@@ -38,6 +38,7 @@ IN_EXPRESSIONS = {
         "$filter",
         "$reduce",
         "$size",
+        "$objectToArray",
     ),
     *(
         "$anyElementTrue",

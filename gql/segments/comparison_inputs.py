@@ -22,7 +22,10 @@ class NumberRange:
     to: float = strawberry.field(description="The largest.")
 
 
-@strawberry.input(one_of=True, description="How a number has to be.")
+@strawberry.input(
+    one_of=True,
+    description=f"How a number has to be. Numbers lie within ±{limits.NUMBER:,}.",
+)
 class NumberComparison:
     equals: Maybe[float] = strawberry.field(description="The same number.")
     not_equals: Maybe[float] = strawberry.field(description="Any other number.")
@@ -79,7 +82,7 @@ class AnniversaryInput:
 @strawberry.input(
     one_of=True,
     description="When something has to have been. Days are those of the account's "
-    "time zone.",
+    f"time zone; years are {limits.EARLIEST_YEAR} to {limits.LATEST_YEAR}.",
 )
 class Timeframe:
     in_the_last: Maybe[Span] = strawberry.field(

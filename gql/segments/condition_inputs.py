@@ -20,7 +20,9 @@ from gql.segments.enums import DistanceUnit, Measure, Region
 @strawberry.input(one_of=True, description="A metric, by its id or its name.")
 class MetricRef:
     id: Maybe[strawberry.ID] = strawberry.field(description="Starts with met_.")
-    name: Maybe[str] = strawberry.field(description="Exactly as it was tracked.")
+    name: Maybe[str] = strawberry.field(
+        description="Exactly as it was tracked, case included."
+    )
 
 
 @strawberry.input(description="What someone has done, or not done: zero times.")
@@ -171,7 +173,9 @@ class DistanceConditionInput:
 class SampleConditionInput:
     percent: float = strawberry.field(description="How large, 0 to 100.")
     seed: str | None = strawberry.field(
-        default=None, description="Another text gives other people."
+        default=None,
+        description=f"Another text gives other people. At most {limits.TEXT} "
+        "characters.",
     )
 
 
