@@ -71,10 +71,10 @@ class Basis(StrEnum):
 
     STATED = "STATED"  # a method and a source are given
     UNSTATED = "UNSTATED"  # one of them is missing
-    BULK = "BULK"  # many people at once: an import or Quick Add
+    BULK = "BULK"  # not this one person: an import, Quick Add, another tool's word
 
 
-BULK_METHODS = frozenset({Method.IMPORT, Method.QUICK_ADD})
+BULK_METHODS = frozenset({Method.IMPORT, Method.QUICK_ADD, Method.INTEGRATION})
 
 _ANY = frozenset(Basis)
 _STATED = frozenset({Basis.STATED})
@@ -83,7 +83,7 @@ _STATED = frozenset({Basis.STATED})
 # refused. Nobody returns to NEVER_SUBSCRIBED, for that would forget an answer, and an
 # agreement in force is not put back to PENDING. Saying no is always possible; a
 # "yes" after a "no", or in place of a confirmation, must say how it was given, and is
-# never believed of many people at once.
+# never believed of many people at once, nor of another tool.
 LAWFUL: dict[tuple[Status, Status], frozenset[Basis]] = {
     (Status.NEVER_SUBSCRIBED, Status.PENDING): _ANY,
     (Status.NEVER_SUBSCRIBED, Status.SUBSCRIBED): _ANY,

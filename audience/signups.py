@@ -3,6 +3,7 @@ holds it: an e-mail address for its profile, a phone number for its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from audience.consent import Channel, Method, check_source, evidence
@@ -39,6 +40,7 @@ class SignUp:
     method: Method
     source: str | None
     consent_text: str | None
+    at: datetime | None = None  # when it happened elsewhere; without it, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from audience.integrations.instructions import INSTRUCTIONS
 from audience.integrations.kinds import (
     KINDS,
     IntegrationKind,
@@ -21,10 +22,12 @@ from gql.ids import Kind, global_id, stored_id
 from gql.node import Node
 from gql.queries import query
 from resolvers.db import Document
+from resolvers.integrations import Outcome as CallOutcome
 from resolvers.integrations import (
     count_integrations,
     integration_page,
     integrations_by_id,
+    logs_of_integrations,
 )
 
 __all__ = [
@@ -64,6 +67,18 @@ expose(
         "PAUSED": "No. Calls are refused with the status 503, so that most tools send "
         "them again later; what an outbound webhook is to be told waits, for 30 days "
         "at most.",
+    },
+)
+expose(
+    CallOutcome,
+    name="IntegrationCallOutcome",
+    description="What became of a call.",
+    values={
+        "ACCEPTED": "It was written down.",
+        "IGNORED": "It says nothing that is kept.",
+        "DUPLICATE": "It had come before, and changed nothing.",
+        "REFUSED": "It was not verified, or could not be used.",
+        "WAITING": "It is stored, and worked on again later.",
     },
 )
 expose(
@@ -230,6 +245,58 @@ class OutboundWebhookSettings(FromDocument):
     movements: list[Movement] = plain("movements", description="What it is told of.")
 
 
+@strawberry.type(description="What was wrong with a call: nothing of what it said.")
+class IntegrationProblem:
+    at: datetime = plain("at", description="When it came.")
+    outcome: CallOutcome = plain("outcome", description="What became of it.")
+    topic: str | None = plain(
+        "topic",
+        read=lambda topic: topic or None,
+        description="What the tool says it is about, such as orders/create.",
+    )
+    message: str = plain("message", description="What was wrong, or left out.")
+
+
+@strawberry.type(
+    description="What an integration has received, so that it shows why something does "
+    "not arrive."
+)
+class IntegrationLog:
+    last_received_at: datetime | None = plain(
+        "last_received_at", description="When the last call came; null before any."
+    )
+    last_accepted_at: datetime | None = plain(
+        "last_accepted_at", description="When one was last written down."
+    )
+    accepted: int = plain(
+        "counts.ACCEPTED", default=0, description="How many were written down."
+    )
+    ignored: int = plain(
+        "counts.IGNORED",
+        default=0,
+        description="How many say nothing that is kept, such as other topics.",
+    )
+    duplicates: int = plain(
+        "counts.DUPLICATE",
+        default=0,
+        description="How many had come before, within seven days; they changed "
+        "nothing.",
+    )
+    refused: int = plain(
+        "counts.REFUSED",
+        default=0,
+        description="How many were not verified, or could not be used.",
+    )
+    waiting: int = plain(
+        "waiting",
+        description="How many are stored, and are worked on again within minutes to "
+        "hours: after a fault, or because another call has to come first.",
+    )
+    problems: list[IntegrationProblem] = plain(
+        "problems", description="The last 20 problems, the newest first."
+    )
+
+
 IntegrationSettings = Annotated[
     ShopifySettings
     | WooCommerceSettings
@@ -274,6 +341,25 @@ class Integration(Node):
     )
     created_at: datetime = plain("created_at", description="When it was made.")
     updated_at: datetime = plain("updated_at", description="When it was last changed.")
+
+    @batch(description="What it has received.")
+    @staticmethod
+    async def log(parents: list[Document], context: Context) -> list[IntegrationLog]:
+        found = await logs_of_integrations(
+            context.db, [each["_id"] for each in parents]
+        )
+        rows: list[Any] = found
+        return rows
+
+    @batch(
+        description="What to do in the tool, in a few steps; null for a kind that is "
+        "not called."
+    )
+    @staticmethod
+    async def instructions(
+        parents: list[Document], context: Context
+    ) -> list[str | None]:
+        return [INSTRUCTIONS.get(IntegrationKind(each["kind"])) for each in parents]
 
     @batch(
         description="The address to paste into the tool; null for a kind that is not "

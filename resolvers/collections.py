@@ -133,6 +133,21 @@ INDEXES: dict[str, list[IndexModel]] = {
         ),
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
     ],
+    "integration_calls": [
+        IndexModel(
+            [("integration_id", ASCENDING), ("call_id", ASCENDING)], unique=True
+        ),
+        IndexModel(
+            [("next_at", ASCENDING)],
+            partialFilterExpression={"next_at": {"$exists": True}},
+        ),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "integration_people": [
+        _index(profile_id=ASCENDING),
+        _index(integration_id=ASCENDING),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "places": [IndexModel([("at", GEOSPHERE)]), _index(country=ASCENDING)],
     "event_batches": [_index(at=ASCENDING)],
@@ -289,6 +304,24 @@ VALIDATORS: dict[str, Document] = {
         expires_at=_TIME,
     ),
     "places": _schema({"country": _TEXT}, code=_TEXT, at=_OBJECT),
+    "integration_calls": _schema(
+        {
+            "integration_id": _ID,
+            "call_id": _TEXT,
+            "topic": _TEXT,
+            "outcome": {
+                "enum": ["WAITING", "ACCEPTED", "IGNORED", "REFUSED", "DUPLICATE"]
+            },
+            "attempts": _NUMBER,
+            "received_at": _TIME,
+            "expires_at": _TIME,
+        },
+        body={"bsonType": "binData"},
+        next_at=_TIME,
+    ),
+    "integration_people": _schema(
+        {"profile_id": _ID, "integration_id": _ID, "expires_at": _TIME}
+    ),
     "keys": _schema(
         {
             "name": _TEXT,

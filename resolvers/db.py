@@ -78,6 +78,10 @@ class Database:
     imports: Collection
     integrations: Collection
     deliveries: Collection
+    integration_calls: Collection
+    integration_logs: Collection
+    integration_people: Collection
+    integration_moments: Collection
     import_blocks: Collection
     seeds: Collection
     places: Collection

@@ -18,6 +18,7 @@ from audience.rows.erasing import without_person, without_values
 from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
 from resolvers.imports import UNFINISHED, columns_of
+from resolvers.integrations.calls import forget_waiting_calls
 from resolvers.merges import living_profile
 from resolvers.profiles.matching import KNOWN
 from resolvers.summaries import STALE_AFTER
@@ -101,6 +102,9 @@ async def _sweep(db: Database, entry: Document) -> None:
     )
     addresses = [who[name] for name in ("email", "phone_number") if name in who]
     await db.outbox.delete_many({"to": {"$in": addresses}})
+    await db.integration_people.delete_many({"profile_id": {"$in": ids}})
+    await db.integration_moments.delete_many({"_id": {"$in": ids}})
+    await forget_waiting_calls(db, [str(one) for one in who.values()])
     if who:
         await _erase_rows(db, who)
 

@@ -143,6 +143,7 @@ async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]
         if each["kind"] == IntegrationKind.OUTBOUND_WEBHOOK
     ]
     sent = await _sent(db, outbound, now) if outbound else {}
+    logs = await logs_of_integrations(db, [each["_id"] for each in found])
     return [
         IntegrationFigures(
             str(each["_id"]),
@@ -150,10 +151,15 @@ async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]
             is_active=each["status"] == IntegrationStatus.ACTIVE,
             has_secret=each.get("secret_hint") is not None,
             takes_messages=each["kind"] == IntegrationKind.TEXT_MESSAGES,
-            has_worked=sent.get((each["_id"], DeliveryState.DELIVERED), 0) > 0,
-            failures=sent.get((each["_id"], DeliveryState.DEAD), 0),
+            has_worked="last_accepted_at" in log
+            or sent.get((each["_id"], DeliveryState.DELIVERED), 0) > 0,
+            failures=sent.get((each["_id"], DeliveryState.DEAD), 0)
+            + sum(
+                problem["outcome"] == Outcome.REFUSED and problem["at"] >= now - WINDOW
+                for problem in log["problems"]
+            ),
         )
-        for each in found
+        for each, log in zip(found, logs, strict=True)
     ]
 
 

@@ -34,6 +34,7 @@ from server.forms import form_for_script, script, show_form, take_answer, take_v
 from server.graphiql import ASSETS
 from server.graphql import Endpoint
 from server.importing import watch_imports
+from server.integrations import take_call, watch_calls
 from server.keeping import keeping
 from server.logs import configure_logs
 from server.mail import deliver_by_mail, deliver_to_console
@@ -86,6 +87,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             limits=Limits.of(settings),
             sign_ups=Limits([], [], parse_many(settings.rate_limit_signup)),
             events=Limits([], [], parse_many(settings.rate_limit_tracking)),
+            calls=Limits([], [], parse_many(settings.rate_limit_integration)),
             tokens=tokens,
             deliver=deliver_by_mail(db, settings.address, secret, postman.wake.set)
             if settings.smtp_host
@@ -95,6 +97,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
         tasks = [
             asyncio.create_task(_recover(running)),
             asyncio.create_task(watch_imports(running)),
+            asyncio.create_task(watch_calls(running)),
         ]
         if settings.smtp_host:
             tasks.append(asyncio.create_task(postman.run()))
@@ -147,6 +150,7 @@ def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
         Route("/confirm", show_confirmation),
         Route("/confirm", take_confirmation, methods=["POST"]),
         *_people(),
+        Route("/in/{key}", take_call, methods=["POST"]),
         *ROUTES,
         Route("/health/live", live),
         Route("/health/ready", ready),

@@ -40,6 +40,7 @@ _ROUTES = (
     "/unsubscribe",
     "/embed.js",
     "/f/",
+    "/in/",
 )
 _log = structlog.get_logger("audience")
 

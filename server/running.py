@@ -25,6 +25,7 @@ class Running:
     limits: Limits
     sign_ups: Limits
     events: Limits
+    calls: Limits
     tokens: Tokens
     deliver: Deliver
     hub: Hub

@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         "up, separated by commas: `disposable` (mailboxes for minutes), `role` "
         "(`info@`, `sales@`, ...). A form can refuse them for itself.",
     )
+    rate_limit_integration: str = Field(
+        default="6000/minute",
+        description="Verified calls allowed per integration, counted by each worker. "
+        "What is more is answered 429, and most tools send it again later.",
+    )
     smtp_host: str | None = Field(
         default=None,
         description="The mail server that sends messages. Not set: messages are "
@@ -280,6 +285,7 @@ class Settings(BaseSettings):
         "rate_limit_address",
         "rate_limit_signup",
         "rate_limit_tracking",
+        "rate_limit_integration",
     )
     @classmethod
     def _rate(cls, value: str) -> str:

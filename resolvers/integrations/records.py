@@ -33,6 +33,7 @@ from audience.lists import name_key
 from audience.webhooks import ROTATION, check_webhook_secret, new_secret
 from resolvers.db import Database, Document, find
 from resolvers.ids import object_id
+from resolvers.integrations.calls import forget_calls
 from resolvers.lists import live_list
 from resolvers.pages import Order, Page, PageRequest, read_page
 from resolvers.sealing import seal
@@ -206,7 +207,13 @@ async def delete_integration(db: Database, integration_id: str | ObjectId) -> Ob
     if gone is None:
         raise NotFound("There is no such integration.", ("id",))
     await db.deliveries.delete_many({"integration_id": wanted})
+    await forget_calls(db, wanted)
     return wanted
+
+
+async def called_integration(db: Database, key: str) -> Document | None:
+    """The integration whose address ends in `key`, with its sealed secret."""
+    return await db.integrations.find_one({"key": key})
 
 
 def _integration(kept: Document) -> Integration:

@@ -2,7 +2,12 @@
 
 from resolvers.signups.confirming import Confirmed, confirm
 from resolvers.signups.leaving import unsubscribe
-from resolvers.signups.subscribing import Confirmation, SignedUp, subscribe
+from resolvers.signups.subscribing import (
+    Confirmation,
+    SignedUp,
+    subscribe,
+    subscribe_known,
+)
 
 __all__ = [
     "Confirmation",
@@ -10,5 +15,6 @@ __all__ = [
     "SignedUp",
     "confirm",
     "subscribe",
+    "subscribe_known",
     "unsubscribe",
 ]

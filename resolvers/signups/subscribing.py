@@ -85,23 +85,103 @@ async def subscribe(
             draft = Draft(profile)
             own = _own(profile, sign_up.change.identity, channels)
             asked = _asked(draft, own, found, is_trusted)
-            agreed = tuple(each for each in own if each not in asked)
-            before: list[Document] = profile.get("pending", [])
-            pending, waiting = _wait(draft, sign_up, found, asked, before, proof, now)
-            changes: Document = {}
-            if found["opt_in"] == OptIn.SINGLE and (agreed or not asked):
-                changes = _join(draft, sign_up, found, agreed, proof, now)
-                pending = without(pending, agreed, found["_id"])
-            if pending != before:
-                changes["$set"] = {"pending": pending}
-            await write_person(db, draft, changes, now, session)
-            return [_confirmation(profile, each, tokens, now) for each in waiting]
+            return await _sign_up(
+                db, draft, sign_up, found, own, asked, proof, tokens, now, session
+            )
 
         confirmations += await transaction(db, work)
         await check_still_there(db, found["_id"], [profile_id])
+    return SignedUp(_status(found), found, tuple(confirmations))
+
+
+async def subscribe_known(
+    db: Database,
+    sign_up: SignUp,
+    profile_id: ObjectId,
+    *,
+    now: datetime,
+    tokens: Tokens,
+    is_retry: bool = False,
+) -> SignedUp | None:
+    """Signs up a profile that is known, on another tool's word. None where that
+    changes nothing: who has unsubscribed stays so, whoever has yet to confirm is not
+    asked again (but by a retry, for the message may not have gone out), a member
+    stays one, and who has another address than the one that was given did not say
+    so."""
+    found = await live_list(db, sign_up.list_id)
+    proof = Evidence(consent_text=sign_up.consent_text)
+
+    async def work(session: Session) -> list[Confirmation] | None:
+        profile = await read_person(db, profile_id, session)
+        if profile is None:
+            return None
+        who, own = sign_up.change.identity, sign_up.channels
+        if who != Identity():
+            own = _own(profile, who, own)
+        draft = Draft(profile)
+        new = _unanswered(draft, found["_id"], own, is_retry)
+        if not new:
+            return None
+        asked = _asked(draft, new, found, is_trusted=True)
+        return await _sign_up(
+            db, draft, sign_up, found, new, asked, proof, tokens, now, session
+        )
+
+    confirmations = await transaction(db, work)
+    await check_still_there(db, found["_id"], [profile_id])
+    if confirmations is None:
+        return None
+    return SignedUp(_status(found), found, tuple(confirmations))
+
+
+async def _sign_up(
+    db: Database,
+    draft: Draft,
+    sign_up: SignUp,
+    found: Document,
+    channels: Sequence[Channel],
+    asked: Sequence[Channel],
+    proof: Evidence,
+    tokens: Tokens,
+    now: datetime,
+    session: Session,
+) -> list[Confirmation]:
+    """Writes the sign-up to the channels, of which some are asked to confirm."""
+    profile = draft.profile
+    agreed = tuple(each for each in channels if each not in asked)
+    before: list[Document] = profile.get("pending", [])
+    pending, waiting = _wait(draft, sign_up, found, asked, before, proof, now)
+    changes: Document = {}
+    if found["opt_in"] == OptIn.SINGLE and (agreed or not asked):
+        changes = _join(draft, sign_up, found, agreed, proof, now)
+        pending = without(pending, agreed, found["_id"])
+    if pending != before:
+        changes["$set"] = {"pending": pending}
+    await write_person(db, draft, changes, now, session)
+    return [_confirmation(profile, each, tokens, now) for each in waiting]
+
+
+def _status(found: Document) -> Status:
     is_single = found["opt_in"] == OptIn.SINGLE
-    status = Status.SUBSCRIBED if is_single else Status.PENDING
-    return SignedUp(status, found, tuple(confirmations))
+    return Status.SUBSCRIBED if is_single else Status.PENDING
+
+
+def _unanswered(
+    draft: Draft, list_id: ObjectId, channels: Sequence[Channel], is_retry: bool
+) -> tuple[Channel, ...]:
+    """The channels of which nothing was said yet, or on which only the membership is
+    missing."""
+    pending = draft.profile.get("pending", ())
+    waits = any(each["list_id"] == list_id for each in pending)
+    is_member = membership_in(draft.profile, list_id) is not None
+    states = {each: draft.state(each).status for each in channels}
+    return tuple(
+        each
+        for each, status in states.items()
+        if status is Status.NEVER_SUBSCRIBED
+        or (status is Status.SUBSCRIBED and not is_member and not waits)
+        or (status is not Status.UNSUBSCRIBED and waits and is_retry)
+    )
 
 
 def _own(
@@ -206,7 +286,8 @@ def _wait(
 def _statement(
     sign_up: SignUp, found: Document, channel: Channel, to: Status
 ) -> Statement:
-    return Statement(channel, to, sign_up.method, sign_up.source or found["name"])
+    source = sign_up.source or found["name"]
+    return Statement(channel, to, sign_up.method, source, sign_up.at)
 
 
 def _confirmation(

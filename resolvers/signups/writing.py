@@ -16,6 +16,12 @@ READ: Document = dict.fromkeys(
     ("email", "phone_number", "consent", "lists", "pending"), 1
 )
 
+_SOURCES: dict[str, MembershipSource] = {
+    Method.FORM: MembershipSource.FORM,
+    Method.INTEGRATION: MembershipSource.INTEGRATION,
+    Method.INBOUND_MESSAGE: MembershipSource.INTEGRATION,
+}
+
 
 async def read_person(
     db: Database, profile_id: ObjectId, session: Session
@@ -58,4 +64,4 @@ def without(
 
 
 def membership_source(method: str) -> MembershipSource:
-    return MembershipSource.FORM if method == Method.FORM else MembershipSource.API
+    return _SOURCES.get(method, MembershipSource.API)

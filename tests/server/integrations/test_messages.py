@@ -1,0 +1,195 @@
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from audience.consent import Channel, Status
+from audience.integrations.kinds import (
+    Keyword,
+    MessagePaths,
+    MessageProvider,
+    TextMessages,
+)
+from audience.lists import OptIn
+from resolvers.consent import set_consent
+from resolvers.db import Database
+from tests import integration_calls as calls
+from tests.server.integrations.tool import BEARER, Connect, Tool, new_list
+
+pytestmark = pytest.mark.anyio
+
+
+WORDS = "Text TEA to 500 to get our offers. STOP ends it."
+
+
+async def texts(connect: Connect, db: Database, opt_in: OptIn) -> Tool:
+    list_id = await new_list(db, opt_in)
+    keyword = Keyword("Tea", list_id, WORDS, "Welcome <friend> & co.")
+    tool: Tool = await connect(
+        TextMessages(MessageProvider.TWILIO, (keyword,), "Tea shop: help@example.org")
+    )
+    return tool
+
+
+async def text(tool: Tool, words: str, sid: str, **more: str) -> str:
+    """What Twilio is answered."""
+    made = calls.twilio(f"http://testserver{tool.path}", words, sid, **more)
+    answer = await tool.call(made)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    start = '<?xml version="1.0" encoding="UTF-8"?><Response>'
+    assert answer.text.startswith(start)
+    found = answer.text.removeprefix(start).removesuffix("</Response>")
+    return found.removeprefix("<Message>").removesuffix("</Message>")
+
+
+STOPPED = "You are unsubscribed and get no more messages. Reply START to come back."
+STARTED = "You are subscribed again. Reply HELP for help, STOP to unsubscribe."
+CONFIRM = "Reply Y to confirm that you want our messages, or STOP to end this."
+WELCOME = "Welcome &lt;friend&gt; &amp; co."
+NUMBER = "+14155550132"
+
+
+async def test_a_keyword_joins_a_list_and_stop_leaves_at_once(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+
+    assert await text(tool, " tea!  please", "SM1") == WELCOME
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert (kept["status"], kept["method"], kept["source"]) == (
+        "SUBSCRIBED",
+        "INBOUND_MESSAGE",
+        "Tea shop",
+    )
+    person = await tool.profile(phone_number=NUMBER)
+    assert [each["source"] for each in person["lists"]] == ["INTEGRATION"]
+
+    assert await text(tool, "Stop", "SM2") == STOPPED
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert (kept["status"], kept["method"]) == ("UNSUBSCRIBED", "INBOUND_MESSAGE")
+
+    assert await text(tool, "start", "SM3") == STARTED
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert kept["status"] == "SUBSCRIBED"
+    trail = db.consent_changes.find({}, sort=[("_id", 1)])
+    assert [(each["to"], each.get("consent_text")) async for each in trail] == [
+        ("SUBSCRIBED", WORDS),
+        ("UNSUBSCRIBED", None),
+        ("SUBSCRIBED", None),
+    ]
+
+
+async def test_a_double_opt_in_list_is_joined_by_the_reply(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.DOUBLE)
+
+    assert await text(tool, "TEA", "SM1") == CONFIRM
+    person = await tool.profile(phone_number=NUMBER)
+    assert person["consent"]["sms"]["status"] == "PENDING"
+    assert await text(tool, "y", "SM2") == WELCOME
+
+    person = await tool.profile(phone_number=NUMBER)
+    assert (person["pending"], len(person["lists"])) == ([], 1)
+    assert person["consent"]["sms"]["double_opt_in"] is True
+    assert await text(tool, "TEA", "SM3") == WELCOME
+    assert await text(tool, "yes", "SM4") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("HELP", "Tea shop: help@example.org"),
+        ("info", "Tea shop: help@example.org"),
+        ("What do you sell?", ""),
+        ("", ""),
+        ("START", ""),
+        ("Y", ""),
+        ("please stop", STOPPED),
+        ("STOP ALL", STOPPED),
+        ("opt-out", STOPPED),
+        ("\uff33\uff54\uff4f\uff50", STOPPED),
+        ("Stop by tomorrow?", ""),
+    ],
+)
+async def test_what_strangers_write(
+    connect: Connect, db: Database, words: str, reply: str
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+
+    assert await text(tool, words, "SM1") == reply
+    assert await db.profiles.count_documents({}) == 0
+
+
+async def test_a_message_that_is_sent_again_gets_the_same_reply_and_does_nothing(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+    assert await text(tool, "STOP", "SM2") == STOPPED
+    await text(tool, "START", "SM3")
+
+    assert await text(tool, "STOP", "SM2") == STOPPED
+
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert kept["status"] == "SUBSCRIBED"
+
+
+async def test_what_twilio_has_answered_itself_is_not_answered_twice(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+
+    assert await text(tool, "arret", "SM2", OptOutType="STOP") == ""
+
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert kept["status"] == "UNSUBSCRIBED"
+
+
+async def test_whoever_had_stopped_comes_back_by_a_keyword(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+    person = await tool.profile(phone_number=NUMBER)
+    await set_consent(
+        db, person["_id"], Channel.SMS, Status.UNSUBSCRIBED, now=datetime.now(UTC)
+    )
+
+    assert await text(tool, "TEA", "SM2") == WELCOME
+
+    kept = await tool.consent("sms", phone_number=NUMBER)
+    assert kept is not None
+    assert kept["status"] == "SUBSCRIBED"
+
+
+async def test_another_providers_messages_are_mapped(
+    connect: Connect, db: Database
+) -> None:
+    list_id = await new_list(db)
+    tool = await connect(
+        TextMessages(
+            MessageProvider.OTHER,
+            (Keyword("TEA", list_id, WORDS, "Welcome."),),
+            "Help.",
+            MessagePaths("$.msisdn", "$.text", "$.messageId"),
+        )
+    )
+    body = {"msisdn": NUMBER, "text": "tea", "messageId": "0A1"}
+
+    answer = await tool.call((orjson.dumps(body), BEARER))
+    nobody = await tool.call((orjson.dumps(body | {"msisdn": "555"}), BEARER))
+
+    assert answer.json() == {"status": "ACCEPTED", "reply": "Welcome."}
+    assert (nobody.status_code, nobody.json()["errors"][0]["message"]) == (
+        400,
+        "The sender is not a phone number with its country code.",
+    )
+    assert len((await tool.profile(phone_number=NUMBER))["lists"]) == 1
