@@ -32,6 +32,7 @@ from audience.lists import MAX_LISTS, MembershipSource, OptIn
 from audience.webhooks import DeliveryState
 from resolvers.db import Collection, Database, Document, aggregate, find
 from resolvers.forms.statistics import day_of
+from resolvers.integrations import Outcome, logs_of_integrations
 from resolvers.lists.lookups import LIVE
 
 _NEWEST_FIRST = {"_id": -1}
