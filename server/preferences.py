@@ -11,13 +11,14 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audience.consent import Channel, Method, Status, evidence
+from audience.consent import Channel, ConsentState, Method, Status, evidence
 from audience.errors import AudienceError, InvalidInput
 from audience.identity import normalise_email
 from audience.preferences import preference_token, read_preference_token
 from audience.rows.sheets import csv_line
 from audience.signups import Leaving, leaving
 from audience.tokens import LeaveClaim, leave_token, read_leave
+from resolvers.consent import set_consent
 from resolvers.db import Document
 from resolvers.lists import lists_by_id
 from resolvers.preferences import consent_trail, holder_of, preferences_of
@@ -28,6 +29,7 @@ from server.html import page
 from server.running import Running, running_of
 
 SOURCE = "Preference page"
+AGAIN = "Send me e-mail again"
 CHANNELS = {
     Channel.EMAIL: "E-mail",
     Channel.SMS: "Text messages",
@@ -155,12 +157,15 @@ async def show_preferences(request: Request) -> Response:
 
 @guarded
 async def take_preferences(request: Request) -> Response:
-    """Leaves one list, one channel, or every channel."""
+    """Leaves one list, one channel, or every channel; or gets e-mail again."""
     running = running_of(request)
     given = await form_of(request)
     token = str(given.get("token", ""))
     profile_id = read_preference_token(running.tokens, token, datetime.now(UTC))
     list_id, channel = given.get("list"), given.get("channel")
+    if given.get("again") is not None:
+        await _start_again(request, profile_id)
+        return await _preferences_page(running, token, "You get our e-mail again.")
     if list_id is not None:
         leave = leave_token(running.tokens, profile_id, list_id=str(list_id))
     elif channel == "ALL":
@@ -227,6 +232,7 @@ async def _preferences_page(
         email=found.email,
         token=token,
         done=done,
+        again=AGAIN,
         lists=found.lists,
         channels=[
             {
@@ -236,9 +242,37 @@ async def _preferences_page(
                 "at": state.updated_at,
                 "source": state.source,
                 "can_leave": state.status in (Status.PENDING, Status.SUBSCRIBED),
+                "can_return": _can_return(channel, state),
             }
             for channel, state in found.channels
         ],
+    )
+
+
+def _can_return(channel: Channel, state: ConsentState) -> bool:
+    """Whether a no can be taken back here. The link is sent by mail, so it is no proof
+    of a phone; and who was never asked has nothing to take back."""
+    said_no = state.status is Status.UNSUBSCRIBED
+    return channel is Channel.EMAIL and said_no and state.suppression is None
+
+
+async def _start_again(request: Request, profile_id: str) -> None:
+    running = running_of(request)
+    states = dict((await preferences_of(running.db, profile_id)).channels)
+    state = states.get(Channel.EMAIL)
+    if state is None or not _can_return(Channel.EMAIL, state):
+        raise InvalidInput("There is no e-mail to start again.")
+    await set_consent(
+        running.db,
+        profile_id,
+        Channel.EMAIL,
+        Status.SUBSCRIBED,
+        now=datetime.now(UTC),
+        method=Method.PREFERENCE_PAGE,
+        source=SOURCE,
+        evidence=evidence(
+            client_address(request), request.headers.get("user-agent"), AGAIN
+        ),
     )
 
 

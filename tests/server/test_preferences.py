@@ -10,11 +10,12 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence
+from audience.consent import Channel, Evidence, SuppressionReason
 from audience.lists import OptIn
 from audience.preferences import preference_token
 from audience.signups import sign_up
 from audience.tokens import Tokens, leave_token
+from resolvers.consent import suppress
 from resolvers.db import Database, find
 from resolvers.lists import create_list
 from resolvers.signups import subscribe
@@ -220,6 +221,48 @@ async def test_leaving_on_the_page(
     assert {(each["method"], each["source"]) for each in lines} <= {
         ("PREFERENCE_PAGE", "Preference page")
     }
+
+
+async def test_a_no_to_e_mail_can_be_taken_back(
+    db: Database, client: httpx.AsyncClient, ada: Person
+) -> None:
+    token = {"token": ada.token}
+    stopped = await client.post("/preferences", data={**token, "channel": "ALL"})
+
+    started = await client.post("/preferences", data={**token, "again": "1"})
+
+    # The link comes by mail: it is no proof of a phone.
+    assert stopped.text.count("Send me e-mail again") == 1
+    assert "You get our e-mail again." in started.text
+    assert await state(db) == ({"email": "SUBSCRIBED", "sms": "UNSUBSCRIBED"}, 2)
+    line = await db.consent_changes.find_one({"from": "UNSUBSCRIBED"})
+    assert line is not None
+    kept = {name: line[name] for name in ("to", "method", "source", "consent_text")}
+    assert kept == {
+        "to": "SUBSCRIBED",
+        "method": "PREFERENCE_PAGE",
+        "source": "Preference page",
+        "consent_text": "Send me e-mail again",
+    }
+
+
+@pytest.mark.parametrize("reason", [None, "SPAM_COMPLAINT"])
+async def test_what_was_not_refused_here_is_not_started_here(
+    db: Database, client: httpx.AsyncClient, ada: Person, reason: str | None
+) -> None:
+    before = BOTH
+    if reason is not None:
+        now = datetime.now(UTC)
+        await suppress(db, ada.id, Channel.EMAIL, SuppressionReason(reason), now=now)
+        given = {"token": ada.token, "channel": "EMAIL"}
+        page = await client.post("/preferences", data=given)
+        assert "Send me e-mail again" not in page.text
+        before = STOPPED
+
+    page = await client.post("/preferences", data={"token": ada.token, "again": "1"})
+
+    assert page.status_code == 400
+    assert await state(db) == (before, 2)
 
 
 @pytest.mark.parametrize("choice", [{}, {"channel": "FAX"}, {"list": "nonsense"}])
