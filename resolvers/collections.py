@@ -18,6 +18,15 @@ from resolvers.places.points import give_points
 
 LEASE_SECONDS = 60
 
+# Pages of a history, and what conditions ask of it without reading an event.
+HISTORIES = {
+    "profile_id": ASCENDING,
+    "timestamp": DESCENDING,
+    "_id": DESCENDING,
+    "metric_id": ASCENDING,
+    "value": ASCENDING,
+}
+
 _ID = {"bsonType": "objectId"}
 _TEXT = {"bsonType": "string"}
 _TIME = {"bsonType": "date"}
@@ -69,14 +78,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             [("profile_id", ASCENDING), ("metric_id", ASCENDING), ("unique_id", 1)],
             unique=True,
         ),
-        # Pages of a history, and what conditions ask of it without reading an event.
-        _index(
-            profile_id=ASCENDING,
-            timestamp=DESCENDING,
-            _id=DESCENDING,
-            metric_id=ASCENDING,
-            value=ASCENDING,
-        ),
+        IndexModel(list(HISTORIES.items())),
         _index(
             metric_id=ASCENDING, timestamp=DESCENDING, profile_id=ASCENDING, value=1
         ),

@@ -24,8 +24,16 @@ class ConditionExplanation:
         "words",
         description="In words: Placed Order at least 3 times in the last 90 days.",
     )
-    actual: JSON | None = plain("actual", description="What it is: 2.")
-    expected: JSON | None = plain("expected", description="What it has to be: 3.")
+    actual: JSON | None = plain(
+        "actual",
+        description="What it is: a number of events, such as 2, the value of a field, "
+        "or an object such as the state of a consent. Null where nothing is known.",
+    )
+    expected: JSON | None = plain(
+        "expected",
+        description="What it has to be: the number, such as 3, or the comparison as it "
+        "is written in the definition.",
+    )
     events: list[Annotated["Event", strawberry.lazy("gql.events")]] = plain(
         "events", description="The newest events that it counts, at most 10."
     )

@@ -261,7 +261,9 @@ class SegmentPreview:
         return answers
 
     @batch(
-        description="How it is answered: the `strategy`, and for each condition its "
+        description="How it is answered: the `strategy`; the `estimatedSize` from a "
+        "sample of the profiles and their summaries, and the `actualSize`; the "
+        "`indexes` used, none where everybody is looked at; and for each condition its "
         "words and its `source`, PROFILE (which keeps a summary of the events) or "
         "EVENTS.",
         key=_itself,
@@ -274,8 +276,9 @@ class SegmentPreview:
     pipeline: list[JSON] = plain(
         "preview",
         read=lambda preview: preview.pipeline,
-        description="The aggregation stages on the profiles that answer it, as MongoDB "
-        "Extended JSON.",
+        description="Aggregation stages on the profiles that answer it in one command, "
+        "as MongoDB Extended JSON. What only events tell may be read in several "
+        "commands, which is faster: `explain` says so.",
     )
 
 

@@ -74,7 +74,7 @@ def _by_ends(fact: SequenceFact) -> list[Document]:
     ends = ({"$min" if happens else "$max": "$timestamp"}, {"$max": "$timestamp"})
     branches = [
         [
-            {"$match": _step_filter(fact, step)},
+            {"$match": step_filter(fact, step)},
             {"$group": {"_id": "$profile_id", name: end}},
         ]
         for name, step, end in zip("ab", fact.steps, ends, strict=True)
@@ -98,7 +98,7 @@ def _numbered(fact: SequenceFact) -> list[Document]:
         return [{"$match": _any_step_filter(fact, metrics)}, {"$group": group}]
     branches = [
         [
-            {"$match": _step_filter(fact, step)},
+            {"$match": step_filter(fact, step)},
             {"$project": {"_id": 0, "profile_id": 1, "x": _number(place)}},
         ]
         for place, step in enumerate(fact.steps)
@@ -108,14 +108,15 @@ def _numbered(fact: SequenceFact) -> list[Document]:
 
 def _any_step_filter(fact: SequenceFact, metrics: list[ObjectId]) -> Document:
     if any(step.where != EVERYONE for step in fact.steps):
-        return {"$or": [_step_filter(fact, step) for step in fact.steps]}
+        return {"$or": [step_filter(fact, step) for step in fact.steps]}
     found: Document = {"metric_id": {"$in": metrics}}
     if during := window_operators(fact.window):
         found["timestamp"] = during
     return found
 
 
-def _step_filter(fact: SequenceFact, step: Step) -> Document:
+def step_filter(fact: SequenceFact, step: Step) -> Document:
+    """The events that the step looks at."""
     found: Document = {"metric_id": ObjectId(step.metric.id)}
     if during := window_operators(fact.window):
         found["timestamp"] = during

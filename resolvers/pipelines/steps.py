@@ -41,14 +41,17 @@ def open_facts(asked: Question, *, use_summaries: bool = True) -> list[Fact]:
     return [it for it in facts_of(asked.node) if told.fact(it) is None]
 
 
+def possible_members(asked: Question) -> Document:
+    """The profiles that may be members as far as they and their summaries tell."""
+    upper = _bound(asked.node, upper=True)
+    return NOBODY if upper is None else both(asked.among, upper)
+
+
 def undecided(asked: Question) -> Document:
     """The profiles of whom the summary leaves open whether they are members."""
-    upper = _bound(asked.node, upper=True)
     lower = _bound(asked.node, upper=False)
-    if upper is None:
-        return NOBODY
     without = {"$nor": [lower]} if lower is not None else {}
-    return both(asked.among, upper, without)
+    return both(possible_members(asked), without)
 
 
 def reading(fact: Fact, among: Sequence[ObjectId] | None = None) -> list[Document]:

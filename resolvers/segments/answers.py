@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 
 from audience.plan.tree import Fact, Leaf
+from resolvers.collections import HISTORIES
 from resolvers.db import Database, Document, aggregate, read_ids
 from resolvers.pipelines import Question, Strategy
 from resolvers.pipelines.steps import (
@@ -116,7 +117,7 @@ async def _read(
     async def read(fact: Fact) -> list[ObjectId]:
         if among is not None and not among:
             return []
-        hint: Document | None = None
+        hint: Document | None = None if among is None else HISTORIES
         if sample is not None and is_read_in_order(sample, fact):
             hint = {"$natural": 1}
         stages = [*reading(fact, among), {"$limit": MANY + 1}]

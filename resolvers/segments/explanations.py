@@ -9,25 +9,22 @@ from typing import Any
 from bson import ObjectId
 
 from audience.conditions import Definition, parse
-from audience.conditions.comparisons import comparison_json, number_json
-from audience.conditions.paths import profile_place
 from audience.conditions.tree import (
     Condition,
-    ConsentCondition,
     EventCondition,
     Group,
-    ListCondition,
-    Measure,
-    NumberComparison,
-    PropertyCondition,
+    SequenceCondition,
 )
-from audience.plan import References, measured, plan
+from audience.plan import Node, References, measured, plan
+from audience.plan.tree import EventFact, Leaf, SequenceFact
 from audience.words import words_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
 from resolvers.pipelines import Strategy, question
 from resolvers.pipelines.events import event_filter, measure_stages
-from resolvers.segments.references import names_in, read_id, references_of
+from resolvers.pipelines.sequences import step_filter
+from resolvers.segments.known import actual, expected
+from resolvers.segments.references import names_in, references_of
 
 SHOWN_EVENTS = 10
 
@@ -78,12 +75,20 @@ async def explain_profiles(
             for condition in group.any_of:
                 number = next(place)
                 history = histories.get((number, profile["_id"]), {})
+                matches = profile["_id"] in members[number]
+                known = actual(
+                    condition,
+                    profile,
+                    history.get("m"),
+                    matches=matches,
+                    references=references,
+                )
                 rows.append(
                     ExplainedCondition(
-                        matches=profile["_id"] in members[number],
+                        matches=matches,
                         words=words_of(condition, names),
-                        actual=_actual(condition, profile, history),
-                        expected=_expected(condition),
+                        actual=known,
+                        expected=expected(condition),
                         events=history.get("events", []),
                     )
                 )
@@ -129,32 +134,33 @@ async def _histories(
     zone: tzinfo,
     references: References,
 ) -> dict[tuple[int, ObjectId], Document]:
-    """For each event condition and profile the measure and the newest events."""
+    """For each condition on events and each profile the newest events, and the
+    measure."""
     branches: list[list[Document]] = []
     mine = {"$match": {"profile_id": {"$in": list(ids)}}}
-    for number, condition in enumerate(conditions):
-        if not isinstance(condition, EventCondition):
-            continue
-        fact = measured(condition, now=now, zone=zone, references=references)
-        if fact is None:
-            continue
-        shown = {
-            "$topN": {
-                "n": SHOWN_EVENTS,
-                "sortBy": {"timestamp": -1, "_id": -1},
-                "output": "$$ROOT",
-            }
+    shown = {
+        "$topN": {
+            "n": SHOWN_EVENTS,
+            "sortBy": {"timestamp": -1, "_id": -1},
+            "output": "$$ROOT",
         }
-        newest = {"$group": {"_id": "$profile_id", "events": shown}}
-        branches.append([mine, *measure_stages(fact), {"$addFields": {"c": number}}])
-        branches.append(
-            [
-                mine,
-                {"$match": event_filter(fact)},
-                newest,
-                {"$addFields": {"c": number}},
-            ]
-        )
+    }
+    for number, condition in enumerate(conditions):
+        looked_at: Document | None = None
+        if isinstance(condition, EventCondition):
+            fact = measured(condition, now=now, zone=zone, references=references)
+            if fact is not None:
+                marked = {"$addFields": {"c": number}}
+                branches.append([mine, *measure_stages(fact), marked])
+                looked_at = event_filter(fact)
+        elif isinstance(condition, SequenceCondition):
+            alone = Definition((Group((condition,)),))
+            node = plan(alone, now=now, zone=zone, references=references)
+            looked_at = _steps(node)
+        if looked_at is not None:
+            newest = {"$group": {"_id": "$profile_id", "events": shown}}
+            marked = {"$addFields": {"c": number}}
+            branches.append([mine, {"$match": looked_at}, newest, marked])
     if not branches:
         return {}
     found: dict[tuple[int, ObjectId], Document] = {}
@@ -163,56 +169,11 @@ async def _histories(
     return found
 
 
-def _actual(condition: Condition, profile: Document, history: Document) -> Any:
-    match condition:
-        case EventCondition(measure=measure):
-            empty = measure in (Measure.COUNT, Measure.SUM, Measure.COUNT_DISTINCT)
-            return history.get("m", 0 if empty else None)
-        case PropertyCondition(filter=filter):
-            return _json(_value(profile, profile_place(filter.path).parts))
-        case ConsentCondition(channel=channel):
-            state = profile.get("consent", {}).get(channel.lower(), {})
-            suppression = state.get("suppression", {}).get("reason")
-            status = state.get("status", "NEVER_SUBSCRIBED")
-            return {
-                "status": status,
-                "suppression": suppression,
-                "method": state.get("method"),
-                "changed": _json(state.get("updated_at")),
-            }
-        case ListCondition(list_id=list_id):
-            wanted = read_id(list_id, "lst_")
-            for membership in profile.get("lists", []):
-                if membership["list_id"] == wanted:
-                    return {"joined": _json(membership["joined_at"])}
+def _steps(node: Node) -> Document | None:
+    """The events that a sequence looks at."""
+    match node:
+        case Leaf(fact=SequenceFact() as fact):
+            return {"$or": [step_filter(fact, step) for step in fact.steps]}
+        case Leaf(fact=EventFact() as fact):
+            return event_filter(fact)
     return None
-
-
-def _expected(condition: Condition) -> Any:
-    match condition:
-        case EventCondition(compare=compare):
-            return _number(compare)
-        case PropertyCondition(filter=filter):
-            if isinstance(filter.comparison, NumberComparison):
-                return _number(filter.comparison)
-            return comparison_json(filter.comparison)
-    return None
-
-
-def _number(compare: NumberComparison) -> Any:
-    return compare.value if compare.upper is None else number_json(compare)["between"]
-
-
-def _value(document: Any, parts: Sequence[str]) -> Any:
-    for number, part in enumerate(parts):
-        if isinstance(document, list):
-            inner = (_value(it, parts[number:]) for it in document)
-            return [value for value in inner if value is not None]
-        document = document.get(part) if isinstance(document, dict) else None
-    return document
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return value

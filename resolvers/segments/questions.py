@@ -28,6 +28,7 @@ from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
 from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.references import check_references, names_in, references_of
+from resolvers.segments.ways import estimated_size, indexes_used
 
 BY_ID = Order("_id")
 
@@ -77,8 +78,10 @@ class Preview:
         return await _reachable(db, await self.settled(db))
 
     async def explain(self, db: Database) -> Document:
-        """The way that was chosen, and each condition in words, with what tells it:
-        PROFILE (the summary of the events included) or EVENTS."""
+        """The way that was chosen, how many members were expected and how many there
+        are, and the indexes used; each condition in words, with what tells it: PROFILE
+        (the summary of the events included) or EVENTS."""
+        asked = await self.settled(db)
         names = await names_in(db, self.definition)
         groups = [
             {
@@ -89,7 +92,13 @@ class Preview:
             }
             for group, sources in zip(self.definition.groups, self.sources, strict=True)
         ]
-        return {"strategy": self.asked.strategy.value, "groups": groups}
+        return {
+            "strategy": asked.strategy.value,
+            "estimatedSize": await estimated_size(db, self.asked),
+            "actualSize": await self.count(db),
+            "indexes": await indexes_used(db, self.asked, asked),
+            "groups": groups,
+        }
 
     @property
     def pipeline(self) -> list[Any]:

@@ -165,7 +165,10 @@ async def test_a_preview_says_how_it_is_answered(
     often = "Placed Order at least 1 time in the last 30 days"
     most = "Placed Order: the largest of value is more than 5"
     assert data["segmentPreview"]["explain"] == {
-        "strategy": "FLAGS",
+        "strategy": "PROFILES_FIRST",
+        "estimatedSize": 2,
+        "actualSize": 1,
+        "indexes": ["events.profile_id_1_timestamp_-1__id_-1_metric_id_1_value_1"],
         "groups": [
             {
                 "conditions": [

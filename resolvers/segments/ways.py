@@ -1,0 +1,76 @@
+"""How a question is answered: what was expected of it, and which indexes it uses."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from resolvers.collections import HISTORIES
+from resolvers.db import Collection, Database, Document, aggregate
+from resolvers.pipelines import Question, Strategy
+from resolvers.pipelines.steps import open_facts, possible_members, reading, undecided
+
+_SAMPLE = 500
+_SMALL = 20 * _SAMPLE  # people; a larger sample of them would be sorted as a whole
+
+
+async def estimated_size(db: Database, asked: Question) -> int:
+    """About how many members there may be as far as the profiles tell, from a sample
+    of them; of few people, counted."""
+    people = await db.profiles.estimated_document_count()
+    match = {"$match": asked.match or possible_members(asked)}
+    stages: list[Document] = [match, {"$count": "n"}]
+    if people > _SMALL:
+        stages.insert(0, {"$sample": {"size": _SAMPLE}})
+    rows = await aggregate(db.profiles, stages)
+    found = rows[0]["n"] if rows else 0
+    return round(found * people / _SAMPLE) if people > _SMALL else int(found)
+
+
+async def indexes_used(db: Database, asked: Question, answer: Question) -> list[str]:
+    """The names of the indexes, each after its collection, in which `answer` looks for
+    what `asked` asks. Without them everything is read."""
+    hint = None
+    if answer.strategy is Strategy.PROFILES_FIRST:
+        hint = HISTORIES
+        reads = [(db.events, reading(fact, [])) for fact in open_facts(asked)]
+    elif answer.strategy is Strategy.EVENTS_FIRST:
+        reads = [(db.events, reading(fact)) for fact in open_facts(asked)]
+    else:
+        reads = [(db.profiles, answer.stages)]
+    found: dict[str, None] = {}
+    for collection, stages in reads:
+        for name in await _indexes(db, collection, stages, hint):
+            found[name] = None
+    if hint is not None:
+        for name in await _indexes(db, db.profiles, [{"$match": undecided(asked)}]):
+            found[name] = None
+    return list(found)
+
+
+async def _indexes(
+    db: Database,
+    collection: Collection,
+    stages: Sequence[Document],
+    hint: Document | None = None,
+) -> list[str]:
+    asked: Document = {"aggregate": collection.name, "pipeline": list(stages)}
+    asked |= {"cursor": {}} | ({} if hint is None else {"hint": hint})
+    database = db.client.get_database(db.name)
+    told = await database.command({"explain": asked, "verbosity": "queryPlanner"})
+    return list(_named(told, collection.name))
+
+
+def _named(told: Any, collection: str) -> Iterator[str]:
+    """Every index of the plans that won, after its collection."""
+    match told:
+        case dict():
+            collection = told.get("namespace", collection).rpartition(".")[2]
+            if isinstance(union := told.get("$unionWith"), dict):
+                collection = union.get("coll", collection)
+            if "indexName" in told:
+                yield f"{collection}.{told['indexName']}"
+            for name, inner in told.items():
+                if name not in ("rejectedPlans", "command"):
+                    yield from _named(inner, collection)
+        case list():
+            for inner in told:
+                yield from _named(inner, collection)
