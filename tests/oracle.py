@@ -302,7 +302,7 @@ def text_holds(said: Json, text: str) -> bool:
             pattern = pattern.replace(r"\bm", "(?<![A-Za-z0-9_])m")
             return bool(re.search(pattern, text, re.IGNORECASE))
         case "phoneCountryIn":
-            codes = {"DE": "+49", "FR": "+33", "AT": "+43"}
+            codes = {"DE": "+49", "FR": "+33", "AT": "+43", "CH": "+41"}
             return any(text.startswith(codes[country]) for country in wanted)
     raise AssertionError(operator)
 

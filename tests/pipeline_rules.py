@@ -39,6 +39,7 @@ IN_EXPRESSIONS = {
         "$reduce",
         "$size",
         "$objectToArray",
+        "$arrayElemAt",
     ),
     *(
         "$anyElementTrue",
