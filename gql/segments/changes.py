@@ -2,6 +2,7 @@
 
 import strawberry
 
+from audience.conditions import limits
 from gql.context import Context
 from gql.errors import Payload
 from gql.execution import plain
@@ -20,13 +21,17 @@ from resolvers.segments import (
     update_segment,
 )
 
+_STORED = f"At most {limits.BYTES:,} bytes."
+
 
 @strawberry.input(description="A segment to make.")
 class CreateSegmentInput:
     name: str = strawberry.field(
         description="1 to 200 characters; unique, whatever its case."
     )
-    definition: SegmentDefinitionInput = strawberry.field(description="Who is meant.")
+    definition: SegmentDefinitionInput = strawberry.field(
+        description=f"Who is meant. {_STORED}"
+    )
     is_starred: bool = strawberry.field(
         default=False, description="Marked as important."
     )
@@ -39,7 +44,9 @@ class UpdateSegmentInput:
         default=None, description="1 to 200 characters; unique, whatever its case."
     )
     definition: strawberry.Maybe[SegmentDefinitionInput | None] = strawberry.field(
-        default=None, description="Who is meant from now on."
+        default=None,
+        description="Who is meant from now on. The definition in force makes no new "
+        f"version. {_STORED}",
     )
     is_starred: strawberry.Maybe[bool | None] = strawberry.field(
         default=None, description="Marked as important."

@@ -106,7 +106,8 @@ class ListConditionInput:
 class SegmentConditionInput:
     segment_id: strawberry.ID = strawberry.field(
         description="Which segment. Segments cannot refer to each other in a circle, "
-        f"nor more than {limits.REFERENCES} deep."
+        f"nor more than {limits.REFERENCES} deep; with all segments referred to, a "
+        f"definition has at most {limits.ALL_CONDITIONS} conditions."
     )
     is_member: bool = strawberry.field(
         default=True, description="False: everyone else."

@@ -1,5 +1,7 @@
 """What a definition may say, and how it is told what is wrong with it."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -414,6 +416,21 @@ def test_the_number_of_conditions_is_limited_nested_ones_included() -> None:
         f"There are 101 conditions; at most {limits.CONDITIONS} are allowed.",
         ("definition",),
     )
+
+
+@pytest.mark.parametrize("stated_in", ["schema.graphql", "docs/segments.md"])
+def test_every_limit_is_stated(stated_in: str) -> None:
+    text = (Path(__file__).parents[2] / stated_in).read_text()
+    stated = set(re.findall(r"\d+(?:,\d{3})*", text.replace("10¹⁸", f"{10**18:,}")))
+
+    values = {name: value for name, value in vars(limits).items() if name.isupper()}
+    years = {"EARLIEST_YEAR", "LATEST_YEAR"}
+    assert len(values) > 15
+    assert {
+        name
+        for name, value in values.items()
+        if (str(value) if name in years else f"{value:,}") not in stated
+    } == set()
 
 
 def test_the_depth_is_limited() -> None:
