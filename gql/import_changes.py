@@ -16,6 +16,7 @@ from audience.rows import (
     Layout,
     ValueType,
     chosen_columns,
+    header_name,
     layout_of,
     suggested_columns,
 )
@@ -295,13 +296,13 @@ def _stated(said: ImportConsentInput) -> StatedConsent:
         said.source,
         given(said.at),
         given(said.consent_text),
-        _trimmed(given(said.at_column)),
-        _trimmed(given(said.if_column)),
+        _name(given(said.at_column)),
+        _name(given(said.if_column)),
     )
 
 
-def _trimmed(text: str | None) -> str | None:
-    return None if text is None else text.strip()
+def _name(column: str | None) -> str | None:
+    return None if column is None else header_name(column)
 
 
 def _mark(delimiter: Delimiter | None) -> str | None:

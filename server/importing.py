@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audience.consent import Channel
-from audience.errors import AudienceError, InvalidInput
-from audience.rows import Choice, ValueType
+from audience.errors import AudienceError, InvalidInput, TooLarge
+from audience.rows import Choice, ValueType, header_name, limits
 from audience.rows.files import Source
 from gql.ids import Kind, global_id, stored_id
 from resolvers.db import Database, Document, close, connect
@@ -92,6 +92,7 @@ async def import_file(
         [stated(text, source) for text in consent],
         phone_region=phone_region,
     )
+    _check_file(path)
     holder = _holder()
     now = datetime.now(UTC)
     started = await start_import(
@@ -150,7 +151,9 @@ def stated(text: str, source: str | None) -> StatedConsent:
         raise InvalidInput(f"{name!r} is not a channel: use email, sms or whatsapp.")
     if source is None:
         raise InvalidInput("Say with --source where these people agreed.")
-    return StatedConsent(Channel(name.upper()), source, only_if=column or None)
+    return StatedConsent(
+        Channel(name.upper()), source, only_if=header_name(column) or None
+    )
 
 
 async def _work(settings: Settings) -> None:
@@ -235,6 +238,15 @@ def _tell(done: Document, shown: str) -> None:
         raise AudienceError(done["failure"])
     if "rejected" in counts:
         say(f"The rejected rows: audience export rejected {shown}")
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidInput("Give a file, which is read twice.", ("file",))
+    if path.stat().st_size > limits.FILE_BYTES:
+        raise TooLarge(
+            f"The file is larger than {limits.FILE_BYTES:,} bytes: split it.", ("file",)
+        )
 
 
 def _pieces(path: Path) -> Source:

@@ -14,6 +14,7 @@ from audience.rows.files import (
     Encoding,
     Layout,
     blocks,
+    header_name,
     layout_of,
 )
 from audience.rows.reading import Person, Reader, Rejection
@@ -33,6 +34,7 @@ __all__ = [
     "blocks",
     "chosen_columns",
     "csv_line",
+    "header_name",
     "layout_of",
     "safe_cell",
     "suggested_columns",

@@ -10,6 +10,7 @@ from typing import Literal
 from audience.consent import Channel
 from audience.errors import AudienceError, InvalidInput, Problem
 from audience.profiles import fold, key_problem
+from audience.rows.files import header_name
 
 IDENTIFIERS = ("email", "phoneNumber", "externalId")
 ATTRIBUTES = ("firstName", "lastName", "organization", "title", "image", "locale")
@@ -141,7 +142,7 @@ def _unless_taken(column: Column, targets: dict[str, str]) -> Column:
 
 
 def _chosen(choice: Choice, header: Sequence[str]) -> Column:
-    name = choice.column.strip()
+    name = header_name(choice.column)
     if not name or name not in header:
         raise InvalidInput(f"The file has no column {name!r:.140}.", ("column",))
     target = choice.target

@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import chain, islice
 
 from audience.errors import AudienceError, InvalidInput, TooLarge
+from audience.identity import is_plain
 from audience.rows import limits
 
 # Reads the file from its start, in pieces of any size, each time it is called.
@@ -22,6 +23,19 @@ DELIMITERS = (",", ";", "\t", "|")
 _PATH = ("file",)
 _PIECE = 65_536
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+_NO_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or another ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh91AY", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"(\xb5/\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"%PDF-", "a PDF document"),
+    (codecs.BOM_UTF32_LE, "a file in UTF-32"),
+    (codecs.BOM_UTF32_BE, "a file in UTF-32"),
+)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -67,6 +81,7 @@ def layout_of(
     head = _head(source)
     if not head:
         raise InvalidInput("The file is empty.", _PATH)
+    _refuse_packed(head)
     found = encoding or _encoding_of(source, head)
     codec = _codec_of(found, head)
     lines = _first_lines(source, codec, found)
@@ -74,7 +89,7 @@ def layout_of(
         raise InvalidInput("The file is empty.", _PATH)
     used = delimiter or _delimiter_of(lines)
     rows = list(islice(_records(lines, used), limits.SAMPLE_ROWS + 1))
-    header = tuple(cell.strip() for cell in rows[0])
+    header = tuple(map(header_name, rows[0]))
     _check_header(header)
     samples = tuple(tuple(row) for row in rows[1:])
     return Layout(found, codec, used, header, samples)
@@ -136,6 +151,11 @@ def blocks(source: Source, layout: Layout) -> Iterator[Block]:
         raise InvalidInput("The file has a header, but no rows below it.", _PATH)
 
 
+def header_name(cell: str) -> str:
+    """A column's name: on one line, with single spaces."""
+    return " ".join(cell.split())
+
+
 def delimiter_name(delimiter: str) -> str:
     """The delimiter in a sentence."""
     return _NAMES[delimiter]
@@ -143,6 +163,17 @@ def delimiter_name(delimiter: str) -> str:
 
 def _block(number: int, line: int, row: int, rows: int, buffer: Sequence[str]) -> Block:
     return Block(number, line, row, rows, "".join(buffer).encode())
+
+
+def _refuse_packed(head: bytes) -> None:
+    """Nothing is unpacked, so a small file never becomes a large one."""
+    for start, what in _NO_TEXT:
+        if head.startswith(start):
+            raise InvalidInput(
+                f"This is {what}, not a CSV file: save the table as CSV in UTF-8, and "
+                "send that.",
+                _PATH,
+            )
 
 
 def _head(source: Source) -> bytes:
@@ -344,6 +375,12 @@ def _check_header(header: Sequence[str]) -> None:
                 _PATH,
             )
         places[name] = place
+        if not is_plain(name):
+            raise InvalidInput(
+                f"The name of column {place} has characters that cannot be shown: "
+                f"{name!r}.",
+                _PATH,
+            )
         if "@" in name:
             raise InvalidInput(
                 f"The first row should name the columns, but column {place} of it is "

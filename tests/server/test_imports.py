@@ -1,6 +1,8 @@
 """Uploads and downloads over HTTP, the worker beside the server, and the commands."""
 
 import asyncio
+import csv
+import gzip
 import json
 import subprocess
 import time
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from pymongo import MongoClient
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 from websockets.asyncio.client import connect
@@ -21,7 +24,8 @@ from audience.keys import SCOPES, KeyKind, check_key
 from audience.lists import MembershipSource, OptIn
 from audience.profiles import profile_change
 from gql.schema import schema
-from resolvers.db import Database
+from resolvers.db import Database, Document
+from resolvers.imports import run_waiting_imports
 from resolvers.keys import create_key
 from resolvers.lists import create_list, join_list_many
 from resolvers.profiles import upsert_profile
@@ -35,6 +39,7 @@ from tests.server.conftest import (
     client_of,
     run_audience,
 )
+from tests.server.hostile import PROPERTIES, REFUSED, named
 from tests.server.test_websocket import listening
 
 pytestmark = pytest.mark.anyio
@@ -369,6 +374,158 @@ def test_files_are_imported_and_exported_by_commands(
     )
     refused = run_audience("import", str(file), "--column", "Plan", *data)
     assert _told(refused)[0] == 1
+
+
+async def test_what_cannot_be_imported_is_refused_to_uploaders(
+    caller: httpx.AsyncClient, db: Database
+) -> None:
+    told = {}
+    for name, (content, _) in REFUSED.items():
+        answer = await caller.post("/graphql", files=form(content), headers=KEY)
+        told[name] = answer.json()["data"]["importProfiles"]
+
+    def refusal(name: str, message: str) -> Any:
+        path = ["columns"] if name == "nobody" else ["file"]
+        large = name in ("too many columns", "long name", "long line")
+        code = "TOO_LARGE" if large else "INVALID"
+        error = {"code": code, "path": path, "message": message}
+        return {"import": None, "userErrors": [error]}
+
+    assert told == {
+        name: refusal(name, message) for name, (_, message) in REFUSED.items()
+    }
+    for kept in (db.imports, db.import_blocks, db.profiles):
+        assert await kept.count_documents({}) == 0
+
+
+def test_what_cannot_be_imported_is_refused_by_the_command(
+    mongodb_uri: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("AUDIENCE_DATABASE", db.name)
+    told = {}
+    for name, (content, _) in REFUSED.items():
+        file = tmp_path / "people.csv"
+        file.write_bytes(content)
+        done = CliRunner().invoke(cli, ["import", str(file)])
+        told[name] = (done.exit_code, str(done.exception), done.stdout)
+
+    assert told == {name: (1, message, "") for name, (_, message) in REFUSED.items()}
+    with MongoClient[Document](mongodb_uri) as client:
+        kept = ("imports", "import_blocks", "profiles")
+        counts = [client[db.name][each].count_documents({}) for each in kept]
+    assert counts == [0, 0, 0]
+
+
+async def test_names_that_mean_something_elsewhere_are_names_here(
+    caller: httpx.AsyncClient, db: Database
+) -> None:
+    made = await create_list(db, "Fair", OptIn.SINGLE, now=NOW)
+    files = form(named(), listId=f"lst_{made['_id']}")
+    answer = await caller.post("/graphql", files=files, headers=KEY)
+    assert answer.json()["data"]["importProfiles"]["userErrors"] == []
+    await run_waiting_imports(db, "tests")
+    async with asyncio.timeout(60):
+        # The worker beside the server may have been faster.
+        while not (profile := await db.profiles.find_one({})):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert profile["properties"] == PROPERTIES
+    assert set(profile) == {
+        *("_id", "email", "properties", "consent", "lists", "summary", "search"),
+        *("created_at", "updated_at"),
+    }
+    exported = await caller.get(f"/lists/lst_{made['_id']}/members.csv", headers=KEY)
+    header, row = csv.reader(exported.text.splitlines())
+    written = dict(zip(header, row, strict=True))
+    assert {name: written.get(name) for name in ("'=1+1", "'+cmd", "'-1")} == {
+        "'=1+1": "v0",
+        "'+cmd": "v1",
+        "'-1": "v2",
+    }
+    assert [name for name in header if name[:1] in "=+-@"] == []
+
+
+def test_the_command_takes_such_names_too(
+    mongodb_uri: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("AUDIENCE_DATABASE", db.name)
+    file = tmp_path / "people.csv"
+    file.write_bytes(named())
+
+    done = CliRunner().invoke(cli, ["import", str(file)])
+
+    assert done.exit_code == 0, done.exception
+    with MongoClient[Document](mongodb_uri) as client:
+        (profile,) = client[db.name]["profiles"].find()
+    assert profile["properties"] == PROPERTIES
+
+
+def test_a_file_of_two_gigabytes_is_refused_unread(
+    mongodb_uri: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("AUDIENCE_DATABASE", db.name)
+    monkeypatch.setattr("server.importing._pieces", None)
+    file = tmp_path / "people.csv"
+    with file.open("wb") as large:
+        large.truncate(2_000_000_001)
+
+    done = CliRunner().invoke(cli, ["import", str(file)])
+
+    message = "The file is larger than 200,000,000 bytes: split it."
+    assert (done.exit_code, str(done.exception)) == (1, message)
+
+
+@pytest.mark.parametrize("key", [KEY, {}], ids=["may import", "no key"])
+async def test_an_upload_that_never_ends_is_cut_off(
+    caller: httpx.AsyncClient, db: Database, key: dict[str, str]
+) -> None:
+    limit = 210_000_000 if key else 10_000_000
+    sent = 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield multipart(START)
+        while sent < 2_000_000_000:
+            piece = b"a@example.org\n" * 100_000
+            sent += len(piece)
+            yield piece
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await caller.post("/graphql", content=parts(), headers={**kind, **key})
+
+    assert answer.status_code == 413
+    assert answer.json()["errors"][0]["message"] == (
+        f"The request is larger than {limit:,} bytes; send less at a time."
+    )
+    assert limit <= sent < limit + 3_000_000
+    assert await db.import_blocks.count_documents({}) == 0
+
+
+def multipart(query: str) -> bytes:
+    """The beginning of an upload, up to the content of its file."""
+    operations = {"query": query, "variables": {"input": {"file": None}}}
+    named = {
+        "operations": json.dumps(operations),
+        "map": '{"0": ["variables.input.file"]}',
+    }
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in named.items()
+    ]
+    file = 'Content-Disposition: form-data; name="0"; filename="people.csv"'
+    return f"{''.join(parts)}--x\r\n{file}\r\n\r\nEmail\r\n".encode()
+
+
+async def test_packed_requests_are_not_unpacked(caller: httpx.AsyncClient) -> None:
+    packed = gzip.compress(b" " * 5_000_000 + b'{"query": "{ viewer { name } }"}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", **KEY}
+
+    answer = await caller.post("/graphql", content=packed, headers=headers)
+
+    assert answer.status_code == 400
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
