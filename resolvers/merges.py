@@ -36,15 +36,13 @@ async def merge_profiles(
     now: datetime,
     *,
     only_anonymous: bool = False,
-    is_trusted: bool = True,
 ) -> Document:
     """The destination, with everything of the source, which is no more; its id finds
     the destination from then on. Merging again what is merged changes nothing.
 
     With `only_anonymous` a source with an e-mail address, phone number or external
-    id is as good as not found, and what was said on a device before it was known
-    whose it is takes back no answer of the person. Unless `is_trusted`, the source's
-    push tokens count as not verified.
+    id is as good as not found. Nothing proves whose it was, so it takes back no answer
+    of the person, and its push tokens count as not verified.
     """
     source = object_id(source_id, ("sourceId",))
     destination = object_id(destination_id, ("destinationId",))
@@ -63,7 +61,6 @@ async def merge_profiles(
             journal,
             session,
             only_anonymous=only_anonymous,
-            is_trusted=is_trusted,
         )
 
     united = await transaction(db, work)
@@ -88,7 +85,6 @@ async def _unite(
     session: Session,
     *,
     only_anonymous: bool,
-    is_trusted: bool,
 ) -> tuple[ObjectId, ObjectId] | None:
     """The ids of the profile that ended, which need not be the one given, and of the
     united one; None when they were united before."""
@@ -103,7 +99,7 @@ async def _unite(
     if source["_id"] == destination["_id"]:
         return None
     if only_anonymous:
-        source = _as_visitor(source, destination, is_trusted=is_trusted)
+        source = _as_visitor(source, destination)
     united = unite(source, destination, now)
     # Writers that have read the destination's epoch rebuild instead of adding.
     united["epoch"] = rebuilding_epoch()
@@ -177,9 +173,7 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
     return united
 
 
-def _as_visitor(
-    source: Document, destination: Document, *, is_trusted: bool
-) -> Document:
+def _as_visitor(source: Document, destination: Document) -> Document:
     """What of an anonymous profile a person takes over."""
     taken = {**source}
     answered = destination.get("consent", {})
@@ -188,7 +182,7 @@ def _as_visitor(
         for channel, state in source.get("consent", {}).items()
         if channel not in answered or state["status"] not in _AGREED
     }
-    if "push_tokens" in source and not is_trusted:
+    if "push_tokens" in source:
         tokens = source["push_tokens"]
         taken["push_tokens"] = [{**each, "is_verified": False} for each in tokens]
     return taken

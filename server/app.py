@@ -234,4 +234,6 @@ async def _recover(running: Running) -> None:
             await finish_erasures(running.db, datetime.now(UTC))
         except PyMongoError:
             _log.warning("recovery postponed", exc_info=True)
+        except Exception:  # noqa: BLE001 - the next round is not to be lost
+            _log.exception("recovery failed")
         await asyncio.sleep(RECOVERY_SECONDS)

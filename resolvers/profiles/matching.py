@@ -43,8 +43,7 @@ class Known:
     sets: Document = field(default_factory=dict)
     unsets: set[str] = field(default_factory=set)
     anonymous_ids: list[str] = field(default_factory=list)
-    # Whom it takes in, and whether on a trusted caller's word.
-    merges: dict[ObjectId, bool] = field(default_factory=dict)
+    merges: list[ObjectId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Holds while what the search words were made of is as it was read.
@@ -133,7 +132,7 @@ def place(
         anonymous = None
     _refuse_weaker(known, matches)
     if anonymous is not None and anonymous is not known:
-        _join(known, anonymous, strict=replaces, is_trusted=is_trusted)
+        _join(known, anonymous, strict=replaces)
     may_name = is_trusted or known.is_new or known.is_anonymous()
     for name, value in identity.known() if may_name else ():
         current = known.document.get(name)
@@ -195,13 +194,14 @@ def _refuse_weaker(known: Known, matches: Matches) -> None:
             )
 
 
-def _join(known: Known, anonymous: Known, *, strict: bool, is_trusted: bool) -> None:
+def _join(known: Known, anonymous: Known, *, strict: bool) -> None:
     """Takes in an anonymous profile. The anonymous id of another person stays with
     them: two people may share a device."""
     if anonymous.is_anonymous():
         if anonymous.is_new or known.is_new:
             raise Later
-        known.merges[anonymous.id] = known.merges.get(anonymous.id, False) or is_trusted
+        if anonymous.id not in known.merges:
+            known.merges.append(anonymous.id)
     elif strict:
         raise _others_device(anonymous)
 

@@ -121,8 +121,8 @@ async def settle_requests(
             for nth, index in enumerate(indices):
                 created = known.is_new and nth == 0
                 outcomes[index] = Resolved(known.id, epoch, created)
-            for anonymous_id, is_trusted in known.merges.items():
-                if await _take_in(db, anonymous_id, known.id, now, is_trusted):
+            for anonymous_id in known.merges:
+                if await _take_in(db, anonymous_id, known.id, now):
                     merged[anonymous_id] = known.id
         waiting = sorted(later)
     if waiting:
@@ -374,23 +374,12 @@ def _refuse_oversized(known: Known, change: ProfileChange) -> None:
 
 
 async def _take_in(
-    db: Database,
-    anonymous_id: ObjectId,
-    known_id: ObjectId,
-    now: datetime,
-    is_trusted: bool,
+    db: Database, anonymous_id: ObjectId, known_id: ObjectId, now: datetime
 ) -> bool:
     """Merges an anonymous profile into a person's, unless it has been merged or has
     become somebody's in the meantime."""
     try:
-        await merge_profiles(
-            db,
-            anonymous_id,
-            known_id,
-            now,
-            only_anonymous=True,
-            is_trusted=is_trusted,
-        )
+        await merge_profiles(db, anonymous_id, known_id, now, only_anonymous=True)
     except NotFound:
         return False
     return True

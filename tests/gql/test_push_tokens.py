@@ -170,18 +170,20 @@ async def test_a_public_key_claims_a_known_person_without_being_believed(
     assert verified[ADA] == (tokens | {"by-email": True}, "SUBSCRIBED")
 
 
-async def test_an_anonymous_device_joined_by_a_public_key_is_not_verified(
+async def test_an_anonymous_device_that_joins_a_person_is_not_verified(
     api: Api, app: Api
 ) -> None:
+    """Whoever fills in a form with her address names his own device."""
     await api.ask(UPSERT, input={"email": ADA})
-    await register(app, "claimed", anonymousId="phone-1")
-    await register(app, "vouched", anonymousId="phone-2")
+    await register(app, "by-app", anonymousId="phone-1")
+    await register(app, "by-server", anonymousId="phone-2")
 
     await app.ask(IDENTIFY, input={"email": ADA, "anonymousId": "phone-1"})
     await api.ask(UPSERT, input={"email": ADA, "anonymousId": "phone-2"})
+    await register(api, "by-server", email=ADA)
 
     found = await people(api)
-    assert found == {ADA: ({"claimed": False, "vouched": True}, "SUBSCRIBED")}
+    assert found == {ADA: ({"by-app": False, "by-server": True}, "SUBSCRIBED")}
 
 
 async def test_a_device_takes_back_no_refusal_of_the_person_it_joins(
