@@ -164,7 +164,8 @@ def _consent(condition: ConsentCondition) -> str:
         verb = "can" if condition.can_receive else "cannot"
         parts.append(f"{verb} receive marketing")
     if condition.statuses:
-        parts.append(f"is {' or '.join(condition.statuses)}")
+        statuses = (it.lower().replace("_", " ") for it in condition.statuses)
+        parts.append(f"is {' or '.join(statuses)}")
     if condition.methods:
         parts.append(f"by {' or '.join(condition.methods)}")
     if condition.sources:
@@ -174,7 +175,8 @@ def _consent(condition: ConsentCondition) -> str:
     if condition.changed is not None:
         parts.append(f"changed {_timeframe(condition.changed)}")
     if condition.suppressions:
-        parts.append(f"suppressed for {' or '.join(condition.suppressions)}")
+        reasons = (it.lower().replace("_", " ") for it in condition.suppressions)
+        parts.append(f"suppressed for {' or '.join(reasons)}")
     if condition.suppressed is not None:
         parts.append(f"suppressed {_timeframe(condition.suppressed)}")
     return f"{condition.channel}: {', '.join(parts)}"

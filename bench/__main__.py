@@ -15,6 +15,7 @@ import typer
 from bench.compare import compare, show, table
 from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
 from bench.imports import measure_imports
+from bench.ingestion import measure_ingestion
 from bench.journey_segments import compare_segments
 from bench.load import BenchFailed, check_wrk
 from bench.membership import measure
@@ -157,6 +158,16 @@ def segments(
                 naive=naive,
             )
         )
+
+
+@cli.command()
+def ingestion(
+    profiles: Annotated[int, typer.Option(min=1_000)] = 50_000,
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
+) -> None:
+    """Track events, and insert the same documents without summaries."""
+    with alone(), kept_mongod() as kept:
+        asyncio.run(measure_ingestion(kept.uri, profiles, rounds))
 
 
 @cli.command()

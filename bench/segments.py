@@ -5,7 +5,7 @@ profile, and by DuckDB on the same data. All must find the same members."""
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -22,7 +22,13 @@ from bench.segment_questions import QUESTIONS, Question
 from resolvers.db import Database, Document, aggregate, close, connect
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy, Unsuitable, question
-from resolvers.segments import count_members, preview, references_of
+from resolvers.segments import (
+    count_members,
+    create_segment,
+    preview,
+    references_of,
+    segment_overlap,
+)
 from resolvers.segments.answers import settled
 
 _FIRST_PAGE = PageRequest(size=20)
@@ -92,10 +98,14 @@ async def measure_segments(
             if naive:
                 one.naive = await _naive(db, data, node, one, limit_ms)
             measured.append(one)
+        overlap = await _time_overlap(db, data, measured[-5:], rounds)
     finally:
         await close(db)
     title = f"{people:,} profiles, {events:,} events; milliseconds"
     Console(width=150).print(_table(title, measured))
+    if overlap:
+        numbers = ", ".join(str(one.number) for one in measured[-5:])
+        print(f"Every overlap of {numbers}: {overlap:,.0f} ms.")
 
 
 async def load(uri: str, people: int, events: int) -> None:
@@ -182,6 +192,39 @@ async def _time_forced(
             await count_members(db, [await settled(db, asked, way)])
 
         one.forced[way] = Timed(median([await _ms(count) for _ in range(rounds)]))
+
+
+async def _time_overlap(
+    db: Database, data: Generated, measured: Sequence[Measured], rounds: int
+) -> float | None:
+    """The sizes of every intersection of these segments, which DuckDB's must equal."""
+    if len(measured) < 2:
+        return None
+    segments = [
+        await create_segment(
+            db, f"{time.time_ns()}", it.question.definition, now=_now()
+        )
+        for it in measured
+    ]
+    ids = [each["_id"] for each in segments]
+    try:
+        found = await segment_overlap(db, ids, data.now)
+        expected = [_by_duckdb(data, one.question) for one in measured]
+        for each in found:
+            places = [ids.index(segment["_id"]) for segment in each.segments]
+            if each.size != len(set.intersection(*(expected[it] for it in places))):
+                raise BenchFailed(f"The overlap of {places} has not {each.size:,}.")
+
+        async def overlap() -> None:
+            await segment_overlap(db, ids, data.now)
+
+        return median([await _ms(overlap) for _ in range(rounds)])
+    finally:
+        await db.segments.delete_many({"_id": {"$in": ids}})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _naive(

@@ -142,7 +142,7 @@ EXPLAINED: list[tuple[Any, tuple[bool, str, Any, Any, list[int]]]] = [
         {"consent": {"channel": "SMS", "status": ["NEVER_SUBSCRIBED"]}},
         (
             True,
-            "SMS: is NEVER_SUBSCRIBED",
+            "SMS: is never subscribed",
             {
                 "canReceiveMarketing": False,
                 "status": "NEVER_SUBSCRIBED",
