@@ -10,37 +10,24 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from bson import ObjectId
 from rich.table import Table
 
 from audience.events import NewEvent
 from audience.identity import Identity
-from audience.summaries import summarise
 from bench.compare import show
-from resolvers.collections import prepare
-from resolvers.db import Database, Document, at_once, close, connect, find
+from bench.database import FOLDER
+from bench.generated import CITIES, LIST, METRICS, email_of, fill, generated
+from resolvers.db import Database, Document, close, connect, find
 from resolvers.events import track_events
 from resolvers.memberships import kept_members, kept_sizes
-from resolvers.metrics import ensure_metrics
 from resolvers.pages import PageRequest
 from resolvers.segments import create_segment
 
-METRICS = (
-    "Opened Email",
-    "Viewed Product",
-    "Started Checkout",
-    "Placed Order",
-    "Probe",
-)
-CITIES = tuple(f"City {number}" for number in range(200))
-TIERS = ("bronze", "silver", "gold")
-LIST = ObjectId("5f0000000000000000000001")
-BLOCK = 2_000
 PROBE = "Probe me"
 
 
@@ -51,8 +38,7 @@ async def measure(
     name = f"membership_{people}_{events}"
     db = connect(uri, name)
     try:
-        await prepare(db)
-        await _fill(db, people, events)
+        await fill(db, generated(FOLDER, people, events), people)
         for each in (db.segments, db.segment_members, db.segment_changes):
             await each.delete_many({})
         await db.keeper_shares.delete_many({})
@@ -178,82 +164,6 @@ def _both(*definitions: Document) -> Document:
     return {"groups": [group for each in definitions for group in each["groups"]]}
 
 
-async def _fill(db: Database, people: int, events: int) -> None:
-    if await db.profiles.estimated_document_count() >= people:
-        return
-    random = Random(1)
-    now = datetime.now(UTC).replace(microsecond=0)
-    made = await ensure_metrics(db, METRICS, now)
-    await db.lists.insert_one(
-        {"_id": LIST, "name": "News", "name_key": "news", "opt_in": "SINGLE"}
-        | {"created_at": now, "updated_at": now}
-    )
-    each = events // people
-    for start in range(0, people, BLOCK):
-        profiles: list[Document] = []
-        lines: list[Document] = []
-        for number in range(start, min(start + BLOCK, people)):
-            profile, mine = _person(random, number, each, now, made)
-            profiles.append(profile)
-            lines += mine
-        await at_once(db.events).insert_many(lines, ordered=False)
-        await db.profiles.insert_many(profiles, ordered=False)
-
-
-def _person(
-    random: Random,
-    number: int,
-    events: int,
-    now: datetime,
-    metrics: dict[str, Document],
-) -> tuple[Document, list[Document]]:
-    profile_id = ObjectId()
-    lines: list[Document] = []
-    told: list[tuple[str, datetime, float | None]] = []
-    for nth in range(random.randrange(1, 2 * events)):
-        metric = metrics[random.choices(METRICS[:4], (8, 8, 2, 1))[0]]
-        at = now - timedelta(seconds=int(random.random() * 365 * 86_400))
-        value = float(random.randrange(5, 200))
-        lines.append(
-            {
-                "_id": ObjectId(),
-                "profile_id": profile_id,
-                "metric_id": metric["_id"],
-                "timestamp": at,
-                "unique_id": str(nth),
-                "value": value,
-                "properties": {"sku": f"sku{random.randrange(50)}"},
-            }
-        )
-        told.append((metric["key"], at, value))
-    created = now - timedelta(days=random.randrange(400))
-    born = date(1980, 1, 1)
-    profile: Document = {
-        "_id": profile_id,
-        "email": _email(number),
-        "location": {"city": random.choice(CITIES)},
-        "properties": {
-            "tier": random.choice(TIERS),
-            "points": random.randrange(1_000),
-            "birthday": (born + timedelta(days=random.randrange(366))).isoformat(),
-        },
-        "created_at": created,
-        "updated_at": created,
-        "search": [_email(number)],
-        "consent": {"email": {"status": random.choice(("SUBSCRIBED", "UNSUBSCRIBED"))}},
-        "lists": [],
-        "summary": summarise(told),
-        "last_event_at": max((at for _, at, _ in told), default=created),
-    }
-    if number % 4 == 0:
-        profile["lists"] = [{"list_id": LIST, "joined_at": created, "source": "API"}]
-    return profile, lines
-
-
-def _email(number: int) -> str:
-    return f"p{number}@shop.example"
-
-
 def _start(uri: str, name: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"MONGODB_URI": uri, "AUDIENCE_DATABASE": name}
     return subprocess.Popen(
@@ -285,7 +195,7 @@ async def _latencies(
         await asyncio.sleep(0.1)
         (tracked,) = await track_events(
             db,
-            [NewEvent(Identity(email=_email(number)), "Probe", datetime.now(UTC))],
+            [NewEvent(Identity(email=email_of(number)), "Probe", datetime.now(UTC))],
             datetime.now(UTC),
         )
         number += 1
@@ -331,7 +241,7 @@ def _events(random: Random, people: int, count: int) -> list[NewEvent]:
     now = datetime.now(UTC)
     return [
         NewEvent(
-            Identity(email=_email(random.randrange(people))),
+            Identity(email=email_of(random.randrange(people))),
             random.choice(METRICS[:4]),
             now,
             float(random.randrange(5, 200)),

@@ -69,7 +69,7 @@ def by_profiles(
     mine = both(_id_in(candidates), _with_sets(asked.node, found))
     lower = _bound(asked.node, upper=False)
     match = mine if lower is None else {"$or": [lower, mine]}
-    named = len(candidates) + sum(map(len, sets.values()))
+    named = len(candidates) + _named(asked.node, sets)
     match = both(asked.among, match)
     return _decided(asked, Strategy.PROFILES_FIRST, match, named)
 
@@ -86,7 +86,7 @@ def by_events(asked: Question, sets: Sets, people: int) -> Question:
         fact: (_id_in(ids), len(ids) * _DENSE < people) for fact, ids in sets.items()
     }
     match = both(asked.among, _with_sets(asked.node, found))
-    named = sum(map(len, sets.values()))
+    named = _named(asked.node, sets)
     return _decided(asked, Strategy.EVENTS_FIRST, match, named)
 
 
@@ -102,6 +102,16 @@ def _decided(
         narrowed=match,
         named=named,
     )
+
+
+def _named(node: Node, sets: Sets) -> int:
+    """How many ids stand in the filter: those of a set wherever its fact occurs."""
+    match node:
+        case Leaf(fact=fact):
+            return len(sets.get(fact, ()))
+        case Every(parts=parts) | Some(parts=parts):
+            return sum(_named(part, sets) for part in parts)
+    return 0
 
 
 def _id_in(ids: Sequence[ObjectId]) -> Document:

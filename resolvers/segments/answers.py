@@ -51,7 +51,8 @@ async def settled(
             is_few = some < cost_of_all(sample, facts)
         if is_few:
             sets = await _read(db, facts, candidates, None)
-            return by_profiles(asked, candidates, sets)
+            answer = by_profiles(asked, candidates, sets)
+            return answer if answer.named <= MANY else asked
     if way is None and isinstance(asked.node, Leaf) and asked.strategy is Strategy.SETS:
         return asked  # one set and nothing else: it is counted where it is
     sample = sample or await sample_events(db)
@@ -59,13 +60,20 @@ async def settled(
     if sum(map(len, sets.values())) > MANY:
         return asked
     people = await db.profiles.estimated_document_count()
-    return by_events(asked, sets, people)
+    answer = by_events(asked, sets, people)
+    return answer if answer.named <= MANY else asked
 
 
 async def all_settled(db: Database, questions: Sequence[Question]) -> list[Question]:
     """The same for several that one command will ask: together they name no more than
     one may."""
-    found = await asyncio.gather(*(settled(db, each) for each in questions))
+    turn = asyncio.Semaphore(_AT_ONCE // 2)
+
+    async def settle(asked: Question) -> Question:
+        async with turn:
+            return await settled(db, asked)
+
+    found = await asyncio.gather(*map(settle, questions))
     named = 0
     fitting = []
     for before, after in zip(questions, found, strict=True):
