@@ -44,7 +44,8 @@ from resolvers.segments import (
 )
 from server.mongod import running_mongod
 from tests.oracle import World
-from tests.segment_cases import LISTS, METRICS, NOWS, VALUES, ZONES, definition_of
+from tests.segment_definitions import LISTS, METRICS, definition_of
+from tests.segment_worlds import NOWS, VALUES, ZONES
 
 PEOPLE = 12
 JUMPS = (

@@ -19,6 +19,11 @@ FILE = Path(__file__).parent / "dist" / "codes.csv.gz"  # made by scripts/places
 _DUPLICATE = 11000
 
 
+def are_known() -> bool:
+    """Whether the file is there; without it no code is known."""
+    return FILE.exists()
+
+
 async def places_of(
     db: Database, codes: Iterable[PostalCode]
 ) -> dict[PostalCode, Coordinates]:
@@ -29,7 +34,7 @@ async def places_of(
         if (country := country_of(code.country))
         and (district := district_of(country, code.code))
     }
-    if not wanted or not FILE.exists():
+    if not wanted or not are_known():
         return {}
     version = await asyncio.to_thread(_version)
     for country in sorted({country for country, _ in wanted.values()}):
@@ -53,7 +58,8 @@ async def _fill(db: Database, version: str, country: str) -> None:
     may: they write the same."""
     rows = await asyncio.to_thread(lambda: list(_read(version, country)))
     try:
-        await db.places.insert_many(rows, ordered=False)
+        if rows:
+            await db.places.insert_many(rows, ordered=False)
     except BulkWriteError as error:
         if any(it["code"] != _DUPLICATE for it in error.details["writeErrors"]):
             raise

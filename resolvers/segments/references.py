@@ -21,7 +21,7 @@ from audience.plan.tree import Metric
 from audience.postal import COUNTRIES, country_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, Session, aggregate, find
-from resolvers.places import places_of
+from resolvers.places import are_known, places_of
 
 
 async def references_of(db: Database, *definitions: Definition) -> References:
@@ -83,6 +83,9 @@ async def check_references(
         if country_of(code.country) is None:
             message = f"Postal codes are known of {', '.join(COUNTRIES)}: give one."
             problems.append(Problem(Code.INVALID, message, (*here, "country")))
+        elif not are_known():
+            message = "This server has no postal codes yet: run scripts/places."
+            problems.append(Problem(Code.INVALID, message, here))
         elif code not in places:
             message = f"There is no postal code {code.code!r:.40} there."
             problems.append(_missing((*here, "code"), message))

@@ -18,7 +18,8 @@ from gql.schema import schema
 from resolvers.db import Database
 from tests.gql.conftest import NOW, GraphQL
 from tests.resolvers.test_segments_everywhere import CONDITIONS
-from tests.segment_cases import LISTS, definition_of, store, world_of
+from tests.segment_definitions import LISTS, definition_of
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,7 @@
 """Where postal codes are, and how far people are from a place."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,6 +143,15 @@ async def test_codes_of_an_older_file_give_way(db: Database) -> None:
     old = await find(db.places, {"_id": {"$regex": "^old"}})
     assert [row["_id"] for row in old] == ["old MT"]
     assert await db.places.count_documents({"country": "LI"}) == 14
+
+
+async def test_without_the_file_postal_codes_are_refused(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.places.codes.FILE", Path("absent"))
+
+    with pytest.raises(AudienceError, match="This server has no postal codes yet"):
+        await preview(db, parse(near(1, postalCode=NEW_YORK)), NOW)
 
 
 async def test_a_profile_has_a_point_while_it_has_both_coordinates(

@@ -19,7 +19,8 @@ from resolvers.segments import (
     segment_sizes,
 )
 from tests.pipeline_rules import faults_of
-from tests.segment_cases import definition_of, store, world_of
+from tests.segment_definitions import definition_of
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 

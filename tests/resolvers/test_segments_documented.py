@@ -15,7 +15,8 @@ from resolvers.db import Database
 from resolvers.pages import PageRequest
 from resolvers.segments import preview
 from tests.oracle import World, members
-from tests.segment_cases import differences, store, world_of
+from tests.segment_cases import differences
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 

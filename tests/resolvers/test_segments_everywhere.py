@@ -11,8 +11,9 @@ from graphql import GraphQLInputObjectType, build_schema
 from audience.conditions import parse, to_json
 from resolvers.db import Database
 from tests.oracle import World
-from tests.segment_cases import differences, store, world_of
+from tests.segment_cases import differences
 from tests.segment_coverage import features_of
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,8 @@ from resolvers.segments import create_segment
 from tests.oracle import World, members
 from tests.pipeline_rules import Shape, faults_of, shape_of
 from tests.resolvers.test_segments_documented import NOW, only
-from tests.segment_cases import differences, store, world_of
+from tests.segment_cases import differences
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 

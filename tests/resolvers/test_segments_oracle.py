@@ -13,8 +13,10 @@ from resolvers.db import Database
 from resolvers.pipelines import Strategy
 from tests.oracle import World
 from tests.resolvers.test_segments_everywhere import CONDITIONS
-from tests.segment_cases import STRATEGIES, definition_of, run, world_of
+from tests.segment_cases import STRATEGIES, run
 from tests.segment_coverage import features_of
+from tests.segment_definitions import definition_of
+from tests.segment_worlds import world_of
 
 pytestmark = pytest.mark.anyio
 
