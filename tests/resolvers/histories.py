@@ -14,7 +14,7 @@ from resolvers.db import Database, find
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The writer was stopped."""
 
 
