@@ -5,6 +5,7 @@ differ in the calls that are wrapped here.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
@@ -319,12 +320,34 @@ async def started_session(db: Database) -> Session:
 
 
 async def transaction(
-    db: Database, work: Callable[[Session], Awaitable[Result]]
+    db: Database,
+    work: Callable[[Session], Awaitable[Result]],
+    session: Session | None = None,
 ) -> Result:
     """Runs `work` in a transaction; after a conflict it runs again, so it must
-    have no effect but through its session."""
+    have no effect but through its session, which is one of its own or the given."""
+    if session is not None:
+        return await _transacted(session, work)
     starting = cast("Any", db.client.start_session())
     session = await starting if isinstance(starting, Awaitable) else starting
     async with session:
-        outcome: Result = await session.with_transaction(work)
-        return outcome
+        return await _transacted(session, work)
+
+
+async def _transacted(
+    session: Any, work: Callable[[Session], Awaitable[Result]]
+) -> Result:
+    outcome: Result = await session.with_transaction(work)
+    return outcome
+
+
+def session_id(session: Any) -> Any:
+    """By what the server knows it."""
+    return session.session_id["id"]
+
+
+async def kill_session(db: Database, identifier: Any) -> None:
+    """Ends what a process that is no more has left open: until then it is in the way
+    of whoever writes to the same, for a minute."""
+    with suppress(OperationFailure):
+        await db.client.admin.command({"killSessions": [{"id": identifier}]})

@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 
 from bson import ObjectId
 
-from resolvers.db import Database, Document, find
+from resolvers.db import Database, Document, Session, find
 from resolvers.keeper.commits import Finding, commit, portions, writes_of
 from resolvers.keeper.evaluation import members_among
 from resolvers.keeper.kept import Kept
@@ -29,6 +29,7 @@ async def build_piece(
     kept: Kept,
     now: datetime,
     zone: tzinfo,
+    session: Session | None,
 ) -> None:
     """Finds the members among the next profiles of the held shares."""
     key = str(kept.id)
@@ -63,8 +64,8 @@ async def build_piece(
         Writes()
     ]
     for writes in parts:
-        await commit(db, shares, writes, {})
-    await commit(db, shares, last, sets)
+        await commit(db, shares, writes, {}, session)
+    await commit(db, shares, last, sets, session)
     for number, entry in entries.items():
         entry |= moved[number]
 
@@ -129,7 +130,10 @@ async def show_complete(
 
 
 async def settle_piece(
-    db: Database, shares: Mapping[int, Document], kept: Kept
+    db: Database,
+    shares: Mapping[int, Document],
+    kept: Kept,
+    session: Session | None,
 ) -> None:
     """Logs some of what the generation that is shown now has changed, among the
     profiles of these shares; notes when that was all."""
@@ -145,7 +149,7 @@ async def settle_piece(
     sets: dict[int, Document] = {}
     if len(rows) < SETTLED_AT_ONCE:
         sets = {number: {f"segments.{kept.id}.s": kept.shown} for number in shares}
-    await commit(db, shares, writes, sets)
+    await commit(db, shares, writes, sets, session)
     if sets:
         for share in shares.values():
             share["segments"][str(kept.id)]["s"] = kept.shown

@@ -87,6 +87,7 @@ async def commit(
     shares: Mapping[int, Document],
     writes: Writes,
     sets: Mapping[int, Document],
+    session: Session | None = None,
 ) -> None:
     """Writes memberships and log, and sets fields of the shares' documents, in one
     transaction. LeaseLost, and nothing written, when a share is held no more."""
@@ -115,7 +116,7 @@ async def commit(
             )
             await put_deliveries(db, writes.lines, _orders(shares, writes), session)
 
-    await transaction(db, work)
+    await transaction(db, work, session)
     for share in shares.values():
         share["commits"] = share.get("commits", 0) + 1
 

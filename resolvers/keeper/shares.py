@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from resolvers.db import Database, Document, Session, find
+from resolvers.db import Database, Document, Session, find, kill_session, session_id
 
 SHARES = 4
 LEASE_SECONDS = 15
@@ -64,16 +64,20 @@ async def ensure_shares(db: Database, now: datetime) -> None:
 
 
 async def hold_shares(
-    db: Database, holder: str, held: Mapping[int, Document], now: datetime
+    db: Database,
+    holder: str,
+    held: Mapping[int, Document],
+    now: datetime,
+    session: Session | None = None,
 ) -> dict[int, Document]:
     """The shares that `holder` has from now until the lease ends: its fair part of
     them. Renews what it holds, takes what is free, gives back what is too much."""
     until = now + timedelta(seconds=LEASE_SECONDS)
-    await db.leases.update_one(
-        {"_id": f"keeper/{holder}"},
-        {"$set": {"holder": holder, "until": until}},
-        upsert=True,
-    )
+    mine: Document = {"holder": holder, "until": until}
+    if session is not None:
+        mine["session"] = session_id(session)
+    await db.leases.update_one({"_id": f"keeper/{holder}"}, {"$set": mine}, upsert=True)
+    await _end_sessions(db, now)
     alive = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$gt": now}}
     fair = math.ceil(SHARES / max(1, await db.leases.count_documents(alive)))
     kept: dict[int, Document] = {}
@@ -139,6 +143,16 @@ async def share_rows(
     if segment_ids is not None:
         projection = {"at": 1} | {f"segments.{it}": 1 for it in segment_ids}
     return await find(db.keeper_shares, {}, projection, sort={"_id": 1})
+
+
+async def _end_sessions(db: Database, now: datetime) -> None:
+    """Ends what those whose leases have ended were about to write."""
+    over = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$lt": now}}
+    for lease in await find(db.leases, {**over, "session": {"$exists": True}}):
+        await kill_session(db, lease["session"])
+        await db.leases.update_one(
+            {**over, "_id": lease["_id"]}, {"$unset": {"session": ""}}
+        )
 
 
 async def _renewed(db: Database, number: int, holder: str, until: datetime) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from bson import ObjectId
 
-from resolvers.db import Database, Document, lasting
+from resolvers.db import Database, Document, Session, lasting
 from resolvers.keeper.builds import START
 from resolvers.keeper.commits import commit
 from resolvers.keeper.kept import Index, Kept, Reading
@@ -25,6 +25,7 @@ class Keeper:
     clock: Callable[[], datetime]
     shares: dict[int, Document] = field(default_factory=dict)
     stream: Stream | None = None
+    session: Session | None = None
     token: Document | None = None
     segments: dict[ObjectId, Kept] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, {}))

@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo.errors import OperationFailure, PyMongoError
 
 from audience.errors import AudienceError
-from resolvers.db import Document
+from resolvers.db import Document, started_session
 from resolvers.keeper.asking import POSTPONED, ask
 from resolvers.keeper.builds import (
     START,
@@ -81,7 +81,13 @@ async def keep_once(
 
 
 async def stop(keeper: Keeper, *, gives_back: bool = True) -> None:
-    """Forgets what is remembered; gives the shares back for others to take."""
+    """Forgets what is remembered; gives the shares back for others to take, with how
+    far they have come."""
+    if gives_back and keeper.shares:
+        try:
+            await _record(keeper, at_leisure=False)
+        except (LeaseLost, PyMongoError):
+            _log.info("what was done last will be done again")
     if keeper.stream is not None:
         try:
             await close_stream(keeper.stream)
@@ -95,13 +101,15 @@ async def stop(keeper: Keeper, *, gives_back: bool = True) -> None:
 
 async def _forget(keeper: Keeper) -> None:
     stream, keeper.stream = keeper.stream, None
+    session, keeper.session = keeper.session, None
     keeper.shares = {}
     keeper.renewed = keeper.read = keeper.recorded = keeper.true_at = None
     keeper.asked_at.clear()
     keeper.ticked.clear()
     keeper.gone.clear()
-    if stream is not None:
-        await stream.session.end_session()
+    for each in (stream.session if stream else None, session):
+        if each is not None:
+            await each.end_session()
 
 
 async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
@@ -111,9 +119,13 @@ async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
         await _forget(keeper)
     if keeper.renewed is None:
         await ensure_shares(keeper.db, now)
+        if keeper.session is None:
+            keeper.session = await started_session(keeper.db)
     elif at_leisure and abs(now - keeper.renewed) < RENEWAL:
         return
-    held = await hold_shares(keeper.db, keeper.holder, keeper.shares, now)
+    held = await hold_shares(
+        keeper.db, keeper.holder, keeper.shares, now, keeper.session
+    )
     before = keeper.shares.keys()
     gained = {n: share for n, share in held.items() if n not in before}
     keeper.shares = held
@@ -292,14 +304,14 @@ async def _build(keeper: Keeper) -> bool:
             != kept.shown
         }
         if kept.shown is not None and unsettled:
-            await settle_piece(db, unsettled, kept)
+            await settle_piece(db, unsettled, kept, keeper.session)
             worked = True
     waiting = [kept for kept in keeper.segments.values() if is_scanning(keeper, kept)]
     if waiting:
         kept = waiting[0]
         now = present(keeper)
         try:
-            await build_piece(db, shares, kept, now, keeper.zone)
+            await build_piece(db, shares, kept, now, keeper.zone, keeper.session)
         except (AudienceError, OperationFailure):
             _log.exception("a segment cannot be built", segment=str(kept.id))
             keeper.postponed[kept.id] = now + POSTPONED

@@ -1,5 +1,6 @@
 """Kept memberships: true after every step, whatever is cut off, whoever keeps them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from audience.events import NewEvent
 from audience.identity import Identity
@@ -210,6 +211,29 @@ async def test_a_keeper_killed_at_any_await_loses_and_repeats_nothing(
         async with keeping(db, course.clock, course.zone) as keeper:
             await catch_up(keeper)
         await assert_true(db, course.now, course.zone)
+
+
+async def test_what_a_killed_keeper_was_about_to_write_is_in_nobodys_way(
+    db: Database,
+) -> None:
+    clock = Clock()
+    await _people(db, "ada")
+    await _segment(db, "some", _named("ada"))
+    killed = keeper_of(db, clock, ZONE)
+    await keep_once(killed, 5, at_leisure=False)
+    assert killed.session is not None
+    killed.session.start_transaction()
+    await db.keeper_shares.update_many(
+        {}, {"$inc": {"commits": 1}}, session=killed.session
+    )
+    clock.now += timedelta(seconds=LEASE_SECONDS + 1)
+
+    async with asyncio.timeout(10), keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        await assert_true(db, clock.now, ZONE)
+        with pytest.raises(OperationFailure):
+            await killed.session.commit_transaction()
+    await killed.session.end_session()
 
 
 async def test_keepers_share_the_profiles_between_them(db: Database) -> None:
