@@ -13,12 +13,12 @@ from typing import Annotated
 import typer
 
 from bench.compare import compare, show, table
-from bench.database import filled, find_facts, forget_sign_ups, kept_mongod
+from bench.database import FOLDER, filled, find_facts, forget_sign_ups, kept_mongod
 from bench.imports import measure_imports
 from bench.ingestion import measure_ingestion
 from bench.journey_segments import compare_segments
 from bench.load import BenchFailed, check_wrk
-from bench.membership import measure
+from bench.membership import PHASES, measure
 from bench.profile import profile as run_profile
 from bench.scenarios import SCENARIOS, Facts, Scenario
 from bench.segments import load as load_segments
@@ -187,10 +187,26 @@ def membership(
     segments: Annotated[int, typer.Option(min=1, max=50)] = 50,
     rate: Annotated[int, typer.Option(min=10, help="Events a second.")] = 200,
     seconds: Annotated[float, typer.Option(min=1, help="At that rate.")] = 30,
+    phases: Annotated[
+        str, typer.Option(help=f"Any of {', '.join(PHASES)}; or all.")
+    ] = "all",
 ) -> None:
     """Measure how fast kept memberships follow what happens."""
+    chosen = PHASES if phases == "all" else tuple(phases.split(","))
     with alone(), kept_mongod() as kept:
-        asyncio.run(measure(kept.uri, profiles, events, segments, rate, seconds))
+        asyncio.run(
+            measure(
+                kept.uri,
+                kept.mongod,
+                FOLDER,
+                profiles,
+                events,
+                segments,
+                rate,
+                seconds,
+                chosen,
+            )
+        )
 
 
 def install_node_peers() -> None:

@@ -41,7 +41,7 @@ async def ask(
         ]
     for part in portions(findings):
         writes = writes_of(part, await rows_of(keeper.db, part), now)
-        if writes.rows:
+        if writes.new or writes.rows:
             await commit(keeper.db, keeper.shares, writes, {}, keeper.session)
     for finding in findings:
         if finding.kept.moves:

@@ -97,7 +97,7 @@ async def commit(
     for (number, segment_id), change in writes.sizes.items():
         held = changes.setdefault(number, {}).setdefault("$inc", {})
         held[f"segments.{segment_id}.n"] = change
-    if not writes.rows and not writes.lines:
+    if not (writes.new or writes.rows or writes.lines):
         await advance(db, shares, changes)
         return
     for number in shares:
@@ -106,6 +106,10 @@ async def commit(
 
     async def work(session: Session) -> None:
         await advance(db, shares, changes, session)
+        if writes.new:
+            await db.segment_members.insert_many(
+                writes.new, ordered=False, session=session
+            )
         if writes.rows:
             await db.segment_members.bulk_write(
                 writes.rows, ordered=False, session=session

@@ -12,19 +12,21 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bson import ObjectId
-from pymongo import DeleteOne, InsertOne, UpdateOne
+from pymongo import DeleteOne, UpdateOne
 
 from resolvers.db import Document
 from resolvers.keeper.kept import Kept
 
 Cause = Literal["CHANGE", "TIME", "DEFINITION", "GONE"]
-Write = InsertOne[Document] | UpdateOne | DeleteOne
+Write = UpdateOne | DeleteOne
 
 
 @dataclass(slots=True)
 class Writes:
-    """Rows to write, lines to log, and by how much the number of members changes."""
+    """Rows to add and to change, lines to log, and by how much the number of members
+    changes."""
 
+    new: list[Document] = field(default_factory=list)
     rows: list[Write] = field(default_factory=list)
     lines: list[Document] = field(default_factory=list)
     sizes: dict[tuple[int, ObjectId], int] = field(default_factory=dict)
@@ -86,7 +88,7 @@ def _direct(
 ) -> None:
     if row is None:
         row = _new(kept, profile_id, at)
-        writes.rows.append(InsertOne(row))
+        writes.new.append(row)
         _log(writes, kept, row, "ENTERED", at, cause)
         return
     if row.get("staged") == "OUT":
@@ -111,7 +113,7 @@ def _staged(
 ) -> None:
     if row is None:
         mark = {"staged": "IN", "generation": kept.generation}
-        writes.rows.append(InsertOne(_new(kept, profile_id, at) | mark))
+        writes.new.append(_new(kept, profile_id, at) | mark)
     elif row.get("staged") == "OUT":
         writes.rows.append(UpdateOne({"_id": row["_id"]}, {"$unset": _NOT_STAGED}))
     elif row.get("staged") == "IN":
