@@ -346,8 +346,9 @@ def session_id(session: Any) -> Any:
     return session.session_id["id"]
 
 
-async def kill_session(db: Database, identifier: Any) -> None:
+async def kill_sessions(db: Database, identifiers: Sequence[Any]) -> None:
     """Ends what a process that is no more has left open: until then it is in the way
     of whoever writes to the same, for a minute."""
     with suppress(OperationFailure):
-        await db.client.admin.command({"killSessions": [{"id": identifier}]})
+        killed = [{"id": each} for each in identifiers]
+        await db.client.admin.command({"killSessions": killed})

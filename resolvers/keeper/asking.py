@@ -42,7 +42,7 @@ async def ask(
     for part in portions(findings):
         writes = writes_of(part, await rows_of(keeper.db, part), now)
         if writes.new or writes.rows:
-            await commit(keeper.db, keeper.shares, writes, {}, keeper.session)
+            await commit(keeper.db, keeper.shares, writes, {}, keeper.sessions[0])
     for finding in findings:
         if finding.kept.moves:
             for profile_id in finding.asked:

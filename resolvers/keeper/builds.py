@@ -5,6 +5,7 @@ done with a generation, it is shown: one write, and every reader sees the new me
 and none of the old. Then what differs is logged.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
@@ -29,9 +30,10 @@ async def build_piece(
     kept: Kept,
     now: datetime,
     zone: tzinfo,
-    session: Session | None,
+    sessions: Sequence[Session],
 ) -> None:
-    """Finds the members among the next profiles of the held shares."""
+    """Finds the members among the next profiles of the held shares. Each share is
+    written by itself, side by side with the others."""
     key = str(kept.id)
     entries = {
         number: share["segments"][key]
@@ -54,20 +56,23 @@ async def build_piece(
         if share_of(row["profile_id"]) in entries
     ]
     asked = members | {row["profile_id"] for row in rows}
-    finding = Finding(kept, frozenset(asked), frozenset(members), _cause(entries))
-    moved = {number: _moved(entry, end) for number, entry in entries.items()}
-    sets: dict[int, Document] = {
-        number: {f"segments.{key}.{name}": it for name, it in fields.items()}
-        for number, fields in moved.items()
-    }
-    *parts, last = [writes_of(it, rows, now) for it in portions([finding])] or [
-        Writes()
-    ]
-    for writes in parts:
-        await commit(db, shares, writes, {}, session)
-    await commit(db, shares, last, sets, session)
-    for number, entry in entries.items():
-        entry |= moved[number]
+    cause = _cause(entries)
+
+    async def write(number: int) -> None:
+        own = frozenset(it for it in asked if share_of(it) == number)
+        finding = Finding(kept, own, own & members, cause)
+        moved = _moved(entries[number], end)
+        sets = {number: {f"segments.{key}.{name}": it for name, it in moved.items()}}
+        held, session = {number: shares[number]}, sessions[number]
+        *parts, last = list(portions([finding])) or [[]]
+        for part in parts:
+            await commit(db, held, writes_of(part, rows, now), {}, session)
+        await commit(db, held, writes_of(last, rows, now), sets, session)
+        entries[number] |= moved
+
+    for outcome in await asyncio.gather(*map(write, entries), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def is_built(entry: Document | None, generation: int) -> bool:
@@ -133,7 +138,7 @@ async def settle_piece(
     db: Database,
     shares: Mapping[int, Document],
     kept: Kept,
-    session: Session | None,
+    session: Session,
 ) -> None:
     """Logs some of what the generation that is shown now has changed, among the
     profiles of these shares; notes when that was all."""

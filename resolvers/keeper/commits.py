@@ -100,15 +100,20 @@ async def commit(
     if not (writes.new or writes.rows or writes.lines):
         await advance(db, shares, changes)
         return
-    for number in shares:
-        # A real write to every share held: it collides with whoever takes one over.
+    about = {share_of(row["profile_id"]) for row in (*writes.new, *writes.lines)}
+    concerned = about | changes.keys()
+    for number in concerned:
+        # A real write to every share concerned: it collides with whoever takes it over.
         changes.setdefault(number, {}).setdefault("$inc", {})["commits"] = 1
 
     async def work(session: Session) -> None:
         await advance(db, shares, changes, session)
         if writes.new:
             await db.segment_members.insert_many(
-                writes.new, ordered=False, session=session
+                writes.new,
+                ordered=False,
+                session=session,
+                bypass_document_validation=True,
             )
         if writes.rows:
             await db.segment_members.bulk_write(
@@ -116,13 +121,16 @@ async def commit(
             )
         if writes.lines:
             await db.segment_changes.insert_many(
-                writes.lines, ordered=False, session=session
+                writes.lines,
+                ordered=False,
+                session=session,
+                bypass_document_validation=True,
             )
             await put_deliveries(db, writes.lines, _orders(shares, writes), session)
 
     await transaction(db, work, session)
-    for share in shares.values():
-        share["commits"] = share.get("commits", 0) + 1
+    for number in concerned:
+        shares[number]["commits"] = shares[number].get("commits", 0) + 1
 
 
 def _orders(shares: Mapping[int, Document], writes: Writes) -> list[int]:

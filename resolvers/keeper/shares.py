@@ -7,14 +7,14 @@ lease can write neither.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from resolvers.db import Database, Document, Session, find, kill_session, session_id
+from resolvers.db import Database, Document, Session, find, kill_sessions, session_id
 
 SHARES = 4
 LEASE_SECONDS = 15
@@ -68,14 +68,13 @@ async def hold_shares(
     holder: str,
     held: Mapping[int, Document],
     now: datetime,
-    session: Session | None = None,
+    sessions: Sequence[Session] = (),
 ) -> dict[int, Document]:
     """The shares that `holder` has from now until the lease ends: its fair part of
     them. Renews what it holds, takes what is free, gives back what is too much."""
     until = now + timedelta(seconds=LEASE_SECONDS)
     mine: Document = {"holder": holder, "until": until}
-    if session is not None:
-        mine["session"] = session_id(session)
+    mine["sessions"] = [session_id(session) for session in sessions]
     await db.leases.update_one({"_id": f"keeper/{holder}"}, {"$set": mine}, upsert=True)
     await _end_sessions(db, now)
     alive = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$gt": now}}
@@ -148,10 +147,10 @@ async def share_rows(
 async def _end_sessions(db: Database, now: datetime) -> None:
     """Ends what those whose leases have ended were about to write."""
     over = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$lt": now}}
-    for lease in await find(db.leases, {**over, "session": {"$exists": True}}):
-        await kill_session(db, lease["session"])
+    for lease in await find(db.leases, {**over, "sessions": {"$exists": True}}):
+        await kill_sessions(db, lease["sessions"])
         await db.leases.update_one(
-            {**over, "_id": lease["_id"]}, {"$unset": {"session": ""}}
+            {**over, "_id": lease["_id"]}, {"$unset": {"sessions": ""}}
         )
 
 

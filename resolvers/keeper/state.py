@@ -25,7 +25,7 @@ class Keeper:
     clock: Callable[[], datetime]
     shares: dict[int, Document] = field(default_factory=dict)
     stream: Stream | None = None
-    session: Session | None = None
+    sessions: list[Session] = field(default_factory=list)  # one for each share
     token: Document | None = None
     segments: dict[ObjectId, Kept] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, {}))

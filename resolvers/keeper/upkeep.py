@@ -28,6 +28,7 @@ from resolvers.keeper.builds import (
 from resolvers.keeper.commits import commit
 from resolvers.keeper.kept import Kept, index_of, read_kept
 from resolvers.keeper.shares import (
+    SHARES,
     LeaseLost,
     ensure_shares,
     hold_shares,
@@ -101,15 +102,14 @@ async def stop(keeper: Keeper, *, gives_back: bool = True) -> None:
 
 async def _forget(keeper: Keeper) -> None:
     stream, keeper.stream = keeper.stream, None
-    session, keeper.session = keeper.session, None
+    sessions, keeper.sessions = keeper.sessions, []
     keeper.shares = {}
     keeper.renewed = keeper.read = keeper.recorded = keeper.true_at = None
     keeper.asked_at.clear()
     keeper.ticked.clear()
     keeper.gone.clear()
-    for each in (stream.session if stream else None, session):
-        if each is not None:
-            await each.end_session()
+    for session in (*sessions, *([stream.session] if stream else [])):
+        await session.end_session()
 
 
 async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
@@ -119,12 +119,12 @@ async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
         await _forget(keeper)
     if keeper.renewed is None:
         await ensure_shares(keeper.db, now)
-        if keeper.session is None:
-            keeper.session = await started_session(keeper.db)
+        while len(keeper.sessions) < SHARES:
+            keeper.sessions.append(await started_session(keeper.db))
     elif at_leisure and abs(now - keeper.renewed) < RENEWAL:
         return
     held = await hold_shares(
-        keeper.db, keeper.holder, keeper.shares, now, keeper.session
+        keeper.db, keeper.holder, keeper.shares, now, keeper.sessions
     )
     before = keeper.shares.keys()
     gained = {n: share for n, share in held.items() if n not in before}
@@ -304,14 +304,14 @@ async def _build(keeper: Keeper) -> bool:
             != kept.shown
         }
         if kept.shown is not None and unsettled:
-            await settle_piece(db, unsettled, kept, keeper.session)
+            await settle_piece(db, unsettled, kept, keeper.sessions[0])
             worked = True
     waiting = [kept for kept in keeper.segments.values() if is_scanning(keeper, kept)]
     if waiting:
         kept = waiting[0]
         now = present(keeper)
         try:
-            await build_piece(db, shares, kept, now, keeper.zone, keeper.session)
+            await build_piece(db, shares, kept, now, keeper.zone, keeper.sessions)
         except (AudienceError, OperationFailure):
             _log.exception("a segment cannot be built", segment=str(kept.id))
             keeper.postponed[kept.id] = now + POSTPONED

@@ -221,19 +221,17 @@ async def test_what_a_killed_keeper_was_about_to_write_is_in_nobodys_way(
     await _segment(db, "some", _named("ada"))
     killed = keeper_of(db, clock, ZONE)
     await keep_once(killed, 5, at_leisure=False)
-    assert killed.session is not None
-    killed.session.start_transaction()
-    await db.keeper_shares.update_many(
-        {}, {"$inc": {"commits": 1}}, session=killed.session
-    )
+    session = killed.sessions[0]
+    session.start_transaction()
+    await db.keeper_shares.update_many({}, {"$inc": {"commits": 1}}, session=session)
     clock.now += timedelta(seconds=LEASE_SECONDS + 1)
 
     async with asyncio.timeout(10), keeping(db, clock, ZONE) as keeper:
         await catch_up(keeper)
         await assert_true(db, clock.now, ZONE)
         with pytest.raises(OperationFailure):
-            await killed.session.commit_transaction()
-    await killed.session.end_session()
+            await session.commit_transaction()
+    await stop(killed, gives_back=False)
 
 
 async def test_keepers_share_the_profiles_between_them(db: Database) -> None:
