@@ -7,6 +7,7 @@ so a pass that is cut off anywhere is as if it had not begun, and the next one, 
 whichever process, does it again.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -51,6 +52,7 @@ RENEWAL = timedelta(seconds=5)
 READING = timedelta(milliseconds=250)
 RECORDING = timedelta(seconds=1)
 AHEAD = timedelta(minutes=1)
+BUILDING_SECONDS = 0.25
 
 _log = structlog.get_logger("audience.keeper")
 
@@ -68,7 +70,7 @@ async def keep_once(
         await _read(keeper, at_leisure=at_leisure)
         worked = await _follow(keeper, wait_ms)
         worked |= await tick(keeper, at_leisure=at_leisure)
-        worked |= await _build(keeper)
+        worked |= await _build(keeper, at_leisure=at_leisure)
         await _record(keeper, at_leisure=at_leisure)
     except LeaseLost:
         await stop(keeper, gives_back=False)
@@ -288,8 +290,9 @@ def _touched(
     return wanted, gone
 
 
-async def _build(keeper: Keeper) -> bool:
-    """A piece of work on memberships that are being built, or were just shown."""
+async def _build(keeper: Keeper, *, at_leisure: bool) -> bool:
+    """A piece of work on memberships that are being built, or were just shown; at
+    leisure as many as take no longer than changes may wait."""
     db, shares = keeper.db, keeper.shares
     worked = False
     for segment_id in list(keeper.gone)[:1]:
@@ -306,8 +309,8 @@ async def _build(keeper: Keeper) -> bool:
         if kept.shown is not None and unsettled:
             await settle_piece(db, unsettled, kept, keeper.sessions[0])
             worked = True
-    waiting = [kept for kept in keeper.segments.values() if is_scanning(keeper, kept)]
-    if waiting:
+    ends = time.monotonic() + (BUILDING_SECONDS if at_leisure else 0)
+    while waiting := [it for it in keeper.segments.values() if is_scanning(keeper, it)]:
         kept = waiting[0]
         now = present(keeper)
         try:
@@ -316,6 +319,8 @@ async def _build(keeper: Keeper) -> bool:
             _log.exception("a segment cannot be built", segment=str(kept.id))
             keeper.postponed[kept.id] = now + POSTPONED
         worked = True
+        if time.monotonic() >= ends:
+            break
     unshown = [
         kept
         for kept in keeper.segments.values()
