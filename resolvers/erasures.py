@@ -26,6 +26,8 @@ from resolvers.summaries import STALE_AFTER
 # Writers that began before the erasure have ended by then, or were given up.
 QUIET_AFTER = 2 * STALE_AFTER
 
+_SECOND = timedelta(seconds=1)  # ids tell no more of when they were made
+
 
 async def erase_profile(
     db: Database,
@@ -94,6 +96,8 @@ async def finish_erasures(
 async def _sweep(db: Database, entry: Document) -> None:
     """Removes what hangs on the profile; doing it again changes nothing."""
     ids, who = entry["ids"], entry["who"]
+    # Who uses the same address later is somebody new: nothing of theirs is touched.
+    earlier = {"$lt": ObjectId.from_datetime(entry["_id"].generation_time + _SECOND)}
     # An import that is done again makes the profiles of its rows under the same ids.
     await db.profiles.delete_many({"_id": {"$in": ids}})
     await db.events.delete_many({"profile_id": {"$in": ids}})
@@ -101,12 +105,12 @@ async def _sweep(db: Database, entry: Document) -> None:
         {"profile_id": {"$in": ids}}, _pseudonymised(entry["pseudonym"])
     )
     addresses = [who[name] for name in ("email", "phone_number") if name in who]
-    await db.outbox.delete_many({"to": {"$in": addresses}})
+    await db.outbox.delete_many({"to": {"$in": addresses}, "_id": earlier})
     await db.integration_people.delete_many({"profile_id": {"$in": ids}})
     await db.integration_moments.delete_many({"_id": {"$in": ids}})
-    await forget_waiting_calls(db, [str(one) for one in who.values()])
+    await forget_waiting_calls(db, addresses, earlier)
     if who:
-        await _erase_rows(db, who)
+        await _erase_rows(db, who, earlier)
 
 
 def _pseudonymised(pseudonym: ObjectId) -> list[Document]:
@@ -124,10 +128,10 @@ def _pseudonymised(pseudonym: ObjectId) -> list[Document]:
     ]
 
 
-async def _erase_rows(db: Database, who: Document) -> None:
+async def _erase_rows(db: Database, who: Document, earlier: Document) -> None:
     """Takes the person out of the rows of files that wait to be imported, and of those
     that were rejected."""
-    waiting = await find(db.imports, {"status": {"$in": UNFINISHED}})
+    waiting = await find(db.imports, {"status": {"$in": UNFINISHED}, "_id": earlier})
     for document in waiting:
         columns = columns_of(document)
         async for block in db.import_blocks.find(
@@ -142,7 +146,9 @@ async def _erase_rows(db: Database, who: Document) -> None:
                 document.get("phone_region"),
             )
             await _replace(db, block, content)
-    async for block in db.import_blocks.find({"kind": "REJECTED"}):
+    async for block in db.import_blocks.find(
+        {"import_id": earlier, "kind": "REJECTED"}
+    ):
         content = await asyncio.to_thread(without_values, bytes(block["content"]), who)
         await _replace(db, block, content)
 

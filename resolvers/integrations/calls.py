@@ -160,11 +160,14 @@ async def logs_of_integrations(db: Database, ids: list[ObjectId]) -> list[Docume
     ]
 
 
-async def forget_waiting_calls(db: Database, values: Sequence[str]) -> None:
-    """Forgets the calls that wait and have one of these values in them, since they
-    would make the person again."""
-    wanted = [form.lower() for each in values for form in (each, quote_plus(each))]
-    async for call in db.integration_calls.find({"next_at": {"$exists": True}}):
+async def forget_waiting_calls(
+    db: Database, addresses: Sequence[str], earlier: Document
+) -> None:
+    """Forgets the calls that wait, with ids that are `earlier`, and have one of these
+    addresses in them, since they would make the person again."""
+    wanted = [form.lower() for each in addresses for form in (each, quote_plus(each))]
+    waiting = {"next_at": {"$exists": True}, "_id": earlier}
+    async for call in db.integration_calls.find(waiting):
         body = bytes(call.get("body", b"")).decode(errors="replace").lower()
         if any(each in body for each in wanted):
             await db.integration_calls.delete_one({"_id": call["_id"]})

@@ -20,6 +20,7 @@ from resolvers.db import Database, Document, find
 from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
 from resolvers.events import track_events
 from resolvers.imports import NewImport, run_waiting_imports, start_import
+from resolvers.integrations.calls import store_call
 from resolvers.memberships import kept_sizes
 from resolvers.merges import merge_profiles
 from resolvers.outbox import put_message
@@ -253,6 +254,27 @@ async def test_events_that_come_late_find_nobody_or_somebody_new(db: Database) -
     assert await unique_ids(db) == ["e3"]
 
 
+async def test_what_somebody_new_sends_under_the_same_address_is_not_touched(
+    db: Database,
+) -> None:
+    ada = await person(db, email=ADA)
+    await erase_profile(db, ada["_id"], NOW, method="API")
+    # Ids tell seconds: as if the erasure had begun a little earlier.
+    (entry,) = await find(db.erasures, {})
+    await db.erasures.delete_one({"_id": entry["_id"]})
+    past = entry["_id"].generation_time - timedelta(seconds=2)
+    await db.erasures.insert_one({**entry, "_id": ObjectId.from_datetime(past)})
+    rows = f"E-mail\n{ADA}\n".encode()
+    await put_message(db, "confirmation", ADA, {"token": "new"}, NOW)
+    await start_import(db, lambda: io.BytesIO(rows), NewImport("a.csv"), now=NOW)
+
+    await finish_erasures(db, LATER)
+    await run_waiting_imports(db, "worker", clock=lambda: LATER)
+
+    assert [row["content"] for row in await find(db.outbox, {})] == [{"token": "new"}]
+    assert [row["email"] for row in await find(db.profiles, {})] == [ADA]
+
+
 async def test_a_merge_under_way_is_erased_with_the_rest(db: Database) -> None:
     steps, ended = 0, False
     while not ended:
@@ -336,6 +358,19 @@ async def rejected(db: Database) -> list[list[str]]:
         [unguarded(cell) if cell else cell for cell in row]
         for row in csv.reader(io.StringIO(text, newline=""))
     ]
+
+
+async def test_waiting_calls_that_name_the_address_go_and_no_others(
+    db: Database,
+) -> None:
+    ada = await person(db, email=ADA, externalId="7")
+    for name, body in (("hers", f'{{"to": "{ADA.upper()}"}}'), ("other", '{"id": 7}')):
+        await store_call(db, ObjectId(), name, "order", body.encode(), NOW)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+
+    left = await find(db.integration_calls, {})
+    assert [call["call_id"] for call in left] == ["other"]
 
 
 async def test_a_segment_counts_and_logs_that_somebody_is_gone(db: Database) -> None:
