@@ -1,0 +1,191 @@
+"""Reads that requests share: who waits for whom, and who gets which answer or error."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from resolvers import gathering
+from resolvers.gathering import FEW, MOST, Gathering
+
+pytestmark = pytest.mark.anyio
+
+Read = Callable[[list[int]], Awaitable[dict[int, int]]]
+
+
+class Source:
+    """Answers each number's square; notes what it was asked, and waits when told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def read(self, keys: list[int]) -> dict[int, int]:
+        self.asked.append(keys)
+        await self.free.wait()
+        if -1 in keys:
+            raise ValueError("-1 has no square here")
+        return {key: key * key for key in keys if key}
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+async def test_what_is_asked_at_the_same_time_is_one_read(source: Source) -> None:
+    shared = Gathering()
+
+    answers = await asyncio.gather(
+        shared.read("squares", [2, 3], source.read),
+        shared.read("squares", [3, 4], source.read),
+        shared.read("squares", [0], source.read),
+    )
+
+    assert source.asked == [[2, 3, 4, 0]]
+    assert [answer.get(3) for answer in answers] == [9, 9, 9]
+    assert 0 not in answers[2]
+
+
+async def test_kinds_are_read_apart(source: Source) -> None:
+    shared = Gathering()
+
+    await asyncio.gather(
+        shared.read("one", [2], source.read), shared.read("other", [2], source.read)
+    )
+
+    assert source.asked == [[2], [2]]
+
+
+async def test_turned_off_each_reads_alone(source: Source) -> None:
+    shared = Gathering(on=False)
+
+    await asyncio.gather(*(shared.read("squares", [2], source.read) for _ in range(2)))
+
+    assert source.asked == [[2], [2]]
+
+
+async def test_a_read_begins_after_it_was_asked_for(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes while a read is under way does not get its answer."""
+    monkeypatch.setattr(gathering, "PATIENCE", 60)
+    shared = Gathering()
+    source.free.clear()
+    first = asyncio.create_task(shared.read("squares", [2], source.read))
+    await _until(lambda: source.asked == [[2]])
+
+    later = [
+        asyncio.create_task(shared.read("squares", [key], source.read))
+        for key in (2, 3)
+    ]
+    await asyncio.sleep(0.01)
+    assert source.asked == [[2]]
+    source.free.set()
+
+    assert (await first)[2] == 4
+    assert [await task for task in later] == [{2: 4, 3: 9}, {2: 4, 3: 9}]
+    assert source.asked == [[2], [2, 3]]
+
+
+async def test_nobody_waits_long_for_a_slow_read(source: Source) -> None:
+    shared = Gathering()
+    source.free.clear()
+    first = asyncio.create_task(shared.read("squares", [2], source.read))
+    await _until(lambda: source.asked == [[2]])
+
+    second = asyncio.create_task(shared.read("squares", [3], source.read))
+    await _until(lambda: source.asked == [[2], [3]])
+
+    assert not first.done()
+    source.free.set()
+    assert await second == {3: 9}
+    assert await first == {2: 4}
+
+
+async def test_an_error_is_only_of_the_request_that_has_it(source: Source) -> None:
+    shared = Gathering()
+
+    answers = await asyncio.gather(
+        shared.read("squares", [2], source.read),
+        shared.read("squares", [-1], source.read),
+        shared.read("squares", [3], source.read),
+        return_exceptions=True,
+    )
+
+    assert answers[0] == {2: 4}
+    assert repr(answers[1]) == "ValueError('-1 has no square here')"
+    assert answers[2] == {3: 9}
+    assert source.asked == [[2, -1, 3], [2], [-1], [3]]
+
+
+async def test_who_is_gone_is_not_read_for_and_takes_nobody_along(
+    source: Source,
+) -> None:
+    shared = Gathering()
+    source.free.clear()
+    under_way = asyncio.create_task(shared.read("squares", [2], source.read))
+    await _until(lambda: source.asked == [[2]])
+    gone = asyncio.create_task(shared.read("squares", [3], source.read))
+    stays = asyncio.create_task(shared.read("squares", [4], source.read))
+    await asyncio.sleep(0)
+
+    under_way.cancel()
+    gone.cancel()
+    source.free.set()
+
+    assert await stays == {4: 16}
+    assert source.asked == [[2], [4]]
+    with pytest.raises(asyncio.CancelledError):
+        await under_way
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_one_of_two_that_share_a_read_goes(source: Source) -> None:
+    shared = Gathering()
+    source.free.clear()
+    gone = asyncio.create_task(shared.read("squares", [2], source.read))
+    stays = asyncio.create_task(shared.read("squares", [3], source.read))
+    await _until(lambda: source.asked == [[2, 3]])
+
+    gone.cancel()
+    source.free.set()
+
+    assert await stays == {2: 4, 3: 9}
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_commands_are_bounded(source: Source) -> None:
+    shared = Gathering()
+    large = list(range(1, FEW + 2))
+
+    await asyncio.gather(
+        *(
+            shared.read(
+                "squares", [number * FEW + it for it in range(FEW)], source.read
+            )
+            for number in range(1, 6)
+        ),
+        shared.read("squares", large, source.read),
+    )
+
+    assert source.asked[0] == large
+    assert [len(keys) for keys in source.asked[1:]] == [MOST, FEW]
+
+
+async def test_nothing_is_left_behind(source: Source) -> None:
+    shared = Gathering()
+
+    await shared.read("squares", [2], source.read)
+    await _until(lambda: not shared.tasks)
+
+    assert (shared.waiting, shared.running) == ({}, {})
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.001)
