@@ -169,9 +169,9 @@ async def test_a_document_is_known_only_for_those_who_may_write_as_much(
     body = {"query": f"{{ viewer {{ {fields} }} }}"}
 
     async with client_of(app) as client:
-        for _ in range(2):
-            good = await _ask(client, body, {}, ADMIN_KEY)
-            refused = await _ask(client, body, {}, keys[caller])
+        await _ask(client, body, {}, ADMIN_KEY)
+        good = await _ask(client, body, {}, ADMIN_KEY)
+        refused = await _ask(client, body, {}, keys[caller])
 
     assert json.loads(good["body"]) == {
         "data": {"viewer": {"name": "AUDIENCE_ADMIN_KEY"}}
@@ -189,8 +189,8 @@ async def test_a_revoked_key_is_refused_for_a_known_document(
     body = {"query": "{ lists(first: 1) { totalCount } }"}
 
     async with client_of(app) as client:
-        for _ in range(2):
-            known = await _ask(client, body, {}, keys["limited"])
+        await _ask(client, body, {}, keys["limited"])
+        known = await _ask(client, body, {}, keys["limited"])
         await running.db.keys.delete_many({})
         running.keys.forget()
         after = await _ask(client, body, {}, keys["limited"])
