@@ -2,7 +2,6 @@
 the transport. What the operations mean is the schema's."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -107,9 +106,7 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             return await super().__call__(scope, receive, send)
-        request: Request = Request(
-            scope, self._bounded(receive, lambda: self._body_limit(request))
-        )
+        request = Request(scope, self._bounded(scope, receive))
         try:
             if scope["method"] not in ("GET", "POST"):
                 raise Refused(
@@ -230,7 +227,7 @@ class Endpoint(GraphQL[RequestContext, None]):
                 "asks for: operations, map, then the files.",
             ) from None
 
-    def _bounded(self, receive: Receive, allowed: Callable[[], int]) -> Receive:
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """The same messages; an HTTPException once the body is over the allowed
         bytes."""
         received = 0
@@ -239,11 +236,14 @@ class Endpoint(GraphQL[RequestContext, None]):
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.settings.body_limit and received > (limit := allowed()):
-                raise HTTPException(
-                    413,
-                    f"The request is larger than {limit:,} bytes; send less at a time.",
-                )
+            if received > self.settings.body_limit:
+                limit = self._body_limit(Request(scope))
+                if received > limit:
+                    raise HTTPException(
+                        413,
+                        f"The request is larger than {limit:,} bytes; send less at a "
+                        "time.",
+                    )
             return message
 
         return receiving
