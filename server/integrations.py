@@ -103,7 +103,7 @@ async def _take(request: Request, running: Running, integration: Document) -> Re
         )
     try:
         await _verify(request, running, integration, settings, raw)
-        # One is counted however often it is sent.
+        # Strangers do not use up what the tool may send.
         running.calls.count(None, str(integration["_id"]))
         _refuse_encodings(request)
         body = read_body(settings, raw)

@@ -59,7 +59,7 @@ async def work_on_call(
     except Exception as fault:  # noqa: BLE001 - whatever it is, the call is kept
         if not isinstance(fault, PyMongoError | Busy):
             _log.error("fault", call=str(call["_id"]), exc_info=fault)
-        worked = Worked(Outcome.WAITING, "A fault on our side; it is tried again.")
+        worked = Worked(Outcome.WAITING, "A fault on our side: it is tried again.")
         if now - call["received_at"] >= GIVEN_UP_AFTER:
             worked = Worked(Outcome.REFUSED, "A fault on our side, again and again.")
     if worked.outcome is Outcome.WAITING:
