@@ -379,7 +379,7 @@ async def test_killed_processes_lose_nothing(
             await _claims_end(db)
         process = _process(mongodb_uri, db.name)
         try:
-            await _until(lambda: _left_over(db), (20, 0), 60)
+            await _until(lambda: _left_over(db), (20, 0), 100)
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
