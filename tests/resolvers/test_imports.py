@@ -539,10 +539,11 @@ async def test_a_crash_between_any_two_writes_changes_nothing(
         ):
             real = getattr(sys.modules[module], name)
             patched.setattr(f"{module}.{name}", counted(real))
+        before = asyncio.all_tasks()
         with pytest.raises(Died):
             await run_waiting_imports(db, "dies", clock=lambda: NOW)
-        # The other half of the block may still have been on its way.
-        await asyncio.sleep(0.1)
+        # The other half of the block may still be on its way.
+        await asyncio.gather(*asyncio.all_tasks() - before, return_exceptions=True)
 
     later = NOW + timedelta(minutes=5)
     await run_waiting_imports(db, "tests", clock=lambda: later)
