@@ -14,7 +14,7 @@ from bson import ObjectId, Regex
 # Stages that every shard can do alone or merge, and those that may read another
 # sharded collection (MongoDB 5.1 and newer). None writes, none has to come first.
 ALONE = {"$match", "$project", "$group", "$replaceRoot", "$limit", "$sort", "$count"}
-ALONE |= {"$addFields", "$set", "$unset", "$skip", "$unwind"}
+ALONE |= {"$addFields", "$set", "$unset", "$skip", "$unwind", "$sample"}
 READING = {"$unionWith", "$lookup"}
 COLLECTIONS = {"profiles", "events"}
 

@@ -559,7 +559,7 @@ from resolvers.imports import run_waiting_imports
 from resolvers.imports.running import utc_now
 
 def clock():
-    time.sleep(0.2)
+    time.sleep(0.5)
     return utc_now()
 
 async def work():
