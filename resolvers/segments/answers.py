@@ -29,6 +29,8 @@ MANY = 400_000  # ids that one filter may name: eight megabytes
 _VERY_FEW = 100  # nothing else needs to be thought of
 _AT_ONCE = 4
 _SAMPLE = 400
+_SCAN = 0.5  # microseconds to look at a profile
+_FEW_PEOPLE = 1_000  # any way is fast
 
 
 async def settled(
@@ -40,26 +42,29 @@ async def settled(
     if asked.match is not None:
         return asked
     facts = open_facts(asked)
-    sample = None
-    if way is Strategy.PROFILES_FIRST or (way is None and await _may_be_few(db, asked)):
+    people = await db.profiles.estimated_document_count()
+    sample = await sample_events(db)
+    # One set and nothing else is counted where it is.
+    stays = isinstance(asked.node, Leaf) and asked.strategy is Strategy.SETS
+    cost = cost_of_all(sample, facts)
+    is_cheap = people > _FEW_PEOPLE and cost < people * (2 if stays else 1) * _SCAN
+    if way is Strategy.PROFILES_FIRST or (
+        way is None and not is_cheap and await _may_be_few(db, asked, people)
+    ):
         limit = FEW if way is None else MANY
         candidates, events = await _candidates(db, asked, limit)
         is_few = len(candidates) <= _VERY_FEW or way is not None
         if not is_few and len(candidates) <= FEW:
-            sample = await sample_events(db)
-            some = cost_of_some(sample, facts, len(candidates), events)
-            is_few = some < cost_of_all(sample, facts)
+            is_few = cost_of_some(sample, facts, len(candidates), events) < cost
         if is_few:
             sets = await _read(db, facts, candidates, None)
             answer = by_profiles(asked, candidates, sets)
             return answer if answer.named <= MANY else asked
-    if way is None and isinstance(asked.node, Leaf) and asked.strategy is Strategy.SETS:
-        return asked  # one set and nothing else: it is counted where it is
-    sample = sample or await sample_events(db)
+    if way is None and stays:
+        return asked
     sets = await _read(db, facts, None, sample)
     if sum(map(len, sets.values())) > MANY:
         return asked
-    people = await db.profiles.estimated_document_count()
     answer = by_events(asked, sets, people)
     return answer if answer.named <= MANY else asked
 
@@ -83,9 +88,8 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
     return fitting
 
 
-async def _may_be_few(db: Database, asked: Question) -> bool:
+async def _may_be_few(db: Database, asked: Question, people: int) -> bool:
     """Whether it may be open for no more than FEW, as far as a sample can tell."""
-    people = await db.profiles.estimated_document_count()
     size = min(_SAMPLE, people // 20)  # a larger part would be sorted as a whole
     if size * FEW // max(people, 1) < 1:
         return True
