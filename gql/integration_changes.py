@@ -114,7 +114,8 @@ class IntegrationMutation:
         CreateIntegrationPayload,
         SCOPE,
         description="Makes an integration. Its `url` is what the tool calls; an "
-        "outbound webhook calls its own.",
+        "outbound webhook calls its own, which also needs the scopes profiles:read "
+        "and segments:read.",
     )
     @staticmethod
     async def create_integration(
@@ -123,6 +124,7 @@ class IntegrationMutation:
         wanted = kinds.Integration(
             input.name, settings_of(input.settings), input.status
         )
+        _require(context, wanted.settings)
         made = await create_integration(
             context.db,
             wanted,
@@ -149,6 +151,7 @@ class IntegrationMutation:
                 changes[name] = change.value
         if input.settings is not None:
             changes["settings"] = settings_of(input.settings.value)
+            _require(context, changes["settings"])
         changed = await update_integration(
             context.db,
             stored_id(input.id, Kind.INTEGRATION),
@@ -172,3 +175,10 @@ class IntegrationMutation:
     ) -> Document:
         stored = stored_id(input.id, Kind.INTEGRATION)
         return accepted(deleted_id=await delete_integration(context.db, stored))
+
+
+def _require(context: Context, settings: kinds.Settings) -> None:
+    """An outbound webhook tells who is in a segment, by their addresses."""
+    if isinstance(settings, kinds.OutboundWebhook):
+        context.require("profiles:read")
+        context.require("segments:read")

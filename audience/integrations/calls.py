@@ -59,6 +59,8 @@ class Heard:
     names nobody, `known_as` is something of the source's that an earlier call told
     the person of; `remember` are those that this call tells. `joined_at`: when the
     person did what makes them join the list without having agreed to anything.
+    `is_account`: it is about an account of theirs, whose addresses replace those that
+    are known; anybody can type somebody's address into an order.
     """
 
     person: Mapping[str, Any]
@@ -68,6 +70,7 @@ class Heard:
     known_as: str | None = None
     remember: Sequence[str] = ()
     joined_at: datetime | None = None
+    is_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,20 +182,24 @@ Settings: TypeAlias = (
 @dataclass(frozen=True, slots=True)
 class KindRules:
     """What is fixed for a kind: its name, the API's field of its settings, whether
-    calls come in, and whether this server makes the secret when none is given."""
+    calls come in, whether this server makes the secret when none is given, and whether
+    the tool knows who its people are: a form passes on what a visitor typed."""
 
     title: str
     field: str
     is_inbound: bool = True
     makes_secret: bool = True
+    is_vouched: bool = True
 
 
 KINDS: dict[IntegrationKind, KindRules] = {
     IntegrationKind.SHOPIFY: KindRules("Shopify", "shopify", makes_secret=False),
     IntegrationKind.WOOCOMMERCE: KindRules("WooCommerce", "wooCommerce"),
     IntegrationKind.STRIPE: KindRules("Stripe", "stripe", makes_secret=False),
-    IntegrationKind.TYPEFORM: KindRules("Typeform", "typeform"),
-    IntegrationKind.INBOUND_WEBHOOK: KindRules("Webhook", "inboundWebhook"),
+    IntegrationKind.TYPEFORM: KindRules("Typeform", "typeform", is_vouched=False),
+    IntegrationKind.INBOUND_WEBHOOK: KindRules(
+        "Webhook", "inboundWebhook", is_vouched=False
+    ),
     IntegrationKind.TEXT_MESSAGES: KindRules(
         "Text messages", "textMessages", makes_secret=False
     ),

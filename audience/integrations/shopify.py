@@ -181,6 +181,7 @@ def _customer(customer: Mapping[str, Any], received_at: datetime) -> Heard:
         as_of=as_of,
         consents=_consents(customer, {}, as_of, as_of),
         remember=[unique_id("customer", remember)] if remember else (),
+        is_account=True,
     )
 
 

@@ -106,7 +106,10 @@ def _customer(customer: Mapping[str, Any], at: datetime) -> Heard:
         person["locale"] = text(languages[0])
     known = text(customer.get("id"))
     return Heard(
-        _kept(person), at, remember=[unique_id("customer", known)] if known else ()
+        _kept(person),
+        at,
+        remember=[unique_id("customer", known)] if known else (),
+        is_account=True,
     )
 
 

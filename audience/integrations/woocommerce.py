@@ -54,6 +54,7 @@ def heard_from_woocommerce(
             as_of=as_of,
             consents=_consents(body, settings, as_of),
             joined_at=_joined(settings, _time(body, "date_created") or as_of),
+            is_account=True,
         )
     return Ignored("Nothing is kept of this topic.")
 

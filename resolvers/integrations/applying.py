@@ -11,7 +11,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from audience.consent import Evidence, Method, Statement, Status
+from audience.consent import Channel, Evidence, Method, Statement, Status
 from audience.errors import AudienceError, Conflict, InvalidInput, NotFound
 from audience.events import NewEvent, new_event
 from audience.identity import Identity
@@ -69,15 +69,19 @@ async def apply(db: Database, heard: Heard, applying: Applying) -> tuple[str, ..
         heard.person, region if region and len(region) == 2 else None
     )
     who = known_identity(change)
+    is_vouched = KINDS[IntegrationKind(applying.integration["kind"])].is_vouched
     if who is None:
         profile_id = await _remembered(db, heard, applying)
         change = ProfileChange(Identity())
     else:
-        profile_id, who = await _resolved(db, who, applying.now)
+        profile_id, who = await _resolved(db, who, applying.now, is_vouched)
     assert change is not None  # noqa: S101 - one of the two
     change = replace(change, identity=who or Identity())
     async with moments_of(db, profile_id) as moments:
-        await _describe(db, change, profile_id, heard.as_of, moments, applying.now)
+        described = change
+        if not (is_vouched and heard.is_account):
+            described = replace(change, identity=Identity())
+        await _describe(db, described, profile_id, heard.as_of, moments, applying.now)
         await _remember(db, heard, profile_id, applying)
         await _hear_consents(db, heard, change, profile_id, moments, applying)
     await _record(db, heard, profile_id, applying)
@@ -85,14 +89,15 @@ async def apply(db: Database, heard: Heard, applying: Applying) -> tuple[str, ..
 
 
 async def _resolved(
-    db: Database, who: Identity, now: datetime
+    db: Database, who: Identity, now: datetime, is_vouched: bool
 ) -> tuple[ObjectId, Identity]:
     """The person, and the identifiers that are theirs: where those that were given
-    belong to several people, the strongest counts alone."""
-    (found,) = await resolve_profiles(db, [who], now)
+    belong to several people, the strongest counts alone. On the word of a tool that
+    is not vouched for, nobody who is known gets an identifier."""
+    (found,) = await resolve_profiles(db, [who], now, is_trusted=is_vouched)
     if isinstance(found, Conflict):
         who = _strongest(who)
-        (found,) = await resolve_profiles(db, [who], now)
+        (found,) = await resolve_profiles(db, [who], now, is_trusted=is_vouched)
     if isinstance(found, AudienceError):
         raise found
     return found.id, who
@@ -214,7 +219,7 @@ async def _hear_consents(
         at = min(each.at, applying.now)
         if each.status is Status.SUBSCRIBED and list_id is not None:
             await _sign_up(db, each, at, change, profile_id, list_id, applying)
-        else:
+        elif await _is_theirs(db, each, change.identity, profile_id):
             said = Statement(
                 each.channel,
                 each.status,
@@ -238,6 +243,19 @@ async def _hear_consents(
             db, list_id, [member], MembershipSource.INTEGRATION, now=applying.now
         )
         moments.note(field, joined_at)
+
+
+async def _is_theirs(
+    db: Database, said: HeardConsent, given: Identity, profile_id: ObjectId
+) -> bool:
+    """Whether what was agreed to is about the address that the person has: another
+    one that came with it is not theirs, and its yes is none for theirs."""
+    name = {Channel.EMAIL: "email", Channel.PUSH: ""}.get(said.channel, "phone_number")
+    address = getattr(given, name, None)
+    if said.status is not Status.SUBSCRIBED or address is None:
+        return True
+    profile = await db.profiles.find_one({"_id": profile_id}, {name: 1})
+    return profile is not None and profile.get(name) == address
 
 
 async def _sign_up(

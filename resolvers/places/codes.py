@@ -55,7 +55,8 @@ async def places_of(
 
 async def _fill(db: Database, version: str, country: str) -> None:
     """Writes the country's codes and then, that they are all there. Several processes
-    may: they write the same."""
+    may: they write the same. Those of another file stay, since an older process may
+    still be asking for them."""
     rows = await asyncio.to_thread(lambda: list(_read(version, country)))
     try:
         if rows:
@@ -65,8 +66,6 @@ async def _fill(db: Database, version: str, country: str) -> None:
             raise
     whole = {"$set": {"country": country}}
     await db.places.update_one({"_id": f"{version} {country}"}, whole, upsert=True)
-    former: Document = {"country": country, "_id": {"$not": {"$regex": f"^{version} "}}}
-    await db.places.delete_many(former)
 
 
 def _read(version: str, country: str) -> Iterator[Document]:

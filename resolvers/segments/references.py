@@ -15,13 +15,22 @@ from audience.conditions.tree import (
     SegmentCondition,
 )
 from audience.conditions.walking import Path, conditions_of, metrics_of
-from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
+from audience.errors import (
+    AudienceError,
+    Code,
+    Conflict,
+    InvalidInput,
+    Problem,
+    TooLarge,
+)
 from audience.plan import References
 from audience.plan.tree import Metric
 from audience.postal import COUNTRIES, country_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, Session, aggregate, find
 from resolvers.places import are_known, places_of
+
+NO_CODES = "This server has no postal codes yet: run scripts/places."
 
 
 async def references_of(db: Database, *definitions: Definition) -> References:
@@ -44,6 +53,9 @@ async def references_of(db: Database, *definitions: Definition) -> References:
         and (list_id := read_id(condition.list_id, "lst_"))
     }
     codes = {code for each in every for _, code in _postal_codes(each)}
+    if codes and not are_known():
+        # Nobody is taken for far away because this server cannot tell.
+        raise InvalidInput(NO_CODES)
     return References(metrics, lists, segments, await places_of(db, codes))
 
 
@@ -84,8 +96,7 @@ async def check_references(
             message = f"Postal codes are known of {', '.join(COUNTRIES)}: give one."
             problems.append(Problem(Code.INVALID, message, (*here, "country")))
         elif not are_known():
-            message = "This server has no postal codes yet: run scripts/places."
-            problems.append(Problem(Code.INVALID, message, here))
+            problems.append(Problem(Code.INVALID, NO_CODES, here))
         elif code not in places:
             message = f"There is no postal code {code.code!r:.40} there."
             problems.append(_missing((*here, "code"), message))
