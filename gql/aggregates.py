@@ -46,8 +46,9 @@ class MetricAggregateInput:
     by: str | None = strawberry.field(
         default=None,
         description="Apart by this: valueCurrency, or properties. and a property's "
-        "path. Texts, numbers, truth values and times count, texts letter by letter; "
-        "events without any of these are a group of their own, whose value is null.",
+        "path; value, timestamp and uniqueId work, too. Texts, numbers, truth values "
+        "and times count, texts letter by letter; events without any of these are a "
+        "group of their own, whose value is null.",
     )
     where: list[PropertyFilterInput] | None = strawberry.field(
         default=None,

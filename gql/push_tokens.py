@@ -91,8 +91,8 @@ class PushToken:
     is_verified: bool = plain(
         "is_verified",
         description="Whether the device is known to be this person's: registered with "
-        "the scope profiles:write, or while they were new or anonymous. A public key "
-        "alone can claim any person's name: send nothing private where this is false.",
+        "the scope profiles:write. A public key alone can claim any person's name, "
+        "even before they come: send nothing private where this is false.",
     )
     created_at: datetime = plain(
         "created_at", description="When the token was first registered for the person."
@@ -109,8 +109,7 @@ class PushToken:
 class RegisterPushTokenInput:
     profile: ProfileIdentityInput = strawberry.field(
         description="Who uses the device; made when new. A key without the scope "
-        "profiles:write cannot give `id`, and the tokens that it adds to a person who "
-        "is known are not verified."
+        "profiles:write cannot give `id`, and the tokens that it adds are not verified."
     )
     token: str = strawberry.field(
         description="The token as the device got it: at most 1,024 characters, no "

@@ -35,7 +35,7 @@ async def register_push_token(
     that had it before has it no more.
 
     On the word of a caller who is not trusted, the token counts as verified only if
-    the person is new or anonymous, or had it verified before.
+    the person had it verified before: a stranger may name somebody who has yet to come.
     """
     (found,) = await resolve_profiles(db, [who], now, is_trusted=is_trusted)
     if isinstance(found, AudienceError):
@@ -58,11 +58,11 @@ async def register_push_token(
             session=session,
         )
         is_known = any(name in profile for name in KNOWN)
-        is_vouched = is_trusted or is_new or not is_known
+        may_return = is_trusted or is_new or not is_known
         before: list[Document] = profile.get("push_tokens", [])
-        tokens = registered(before, device, now, is_verified=is_vouched)
+        tokens = registered(before, device, now, is_verified=is_trusted)
         draft = Draft(profile)
-        _say(draft, before, tokens, device, evidence, now)
+        _say(draft, before, tokens, device, evidence, now, may_return)
         await write_person(db, draft, {"$set": {"push_tokens": tokens}}, now, session)
         identifier: ObjectId = profile["_id"]
         return identifier
@@ -98,6 +98,7 @@ def _say(
     device: Device,
     evidence: Evidence,
     now: datetime,
+    may_return: bool,
 ) -> None:
     """Adds to the draft what the registration says of consent."""
     kept = next((each for each in tokens if each["token"] == device.token), None)
@@ -106,7 +107,7 @@ def _say(
         device,
         [each for each in before if each["token"] != device.token],
         draft.state(Channel.PUSH).status,
-        is_verified=kept is not None and kept["is_verified"],
+        is_verified=may_return or (kept is not None and kept["is_verified"]),
     )
     if status is not None:
         source = device.source or "Push token"

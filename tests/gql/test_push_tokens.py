@@ -101,7 +101,7 @@ async def test_everything_about_a_device_is_kept_and_consent_with_its_trail(
                     "vendor": "FCM",
                     "appId": "org.example.shop",
                     "permission": "AUTHORIZED",
-                    "isVerified": True,
+                    "isVerified": False,
                     "createdAt": "2026-03-01T12:00:00.000Z",
                     "lastSeenAt": "2026-03-02T12:00:00.000Z",
                 }
@@ -162,7 +162,7 @@ async def test_a_public_key_claims_a_known_person_without_being_believed(
     tokens = {"by-email": False, "by-anonymous-id": False, "conflict": False}
     assert await people(api) == {
         ADA: (tokens, "SUBSCRIBED"),
-        BOB: ({"new": True}, "SUBSCRIBED"),
+        BOB: ({"new": False}, "SUBSCRIBED"),
     }
     await register(api, "by-email", email=ADA)
     await register(app, "by-email", email=ADA)
@@ -222,8 +222,8 @@ async def test_permission_withdrawn_on_the_last_device_is_a_no(
     denied = await people(api)
     await app.ask(REGISTER, input=given | {"permission": "AUTHORIZED"})
 
-    assert denied == {"phone-1": ({"t-1": True}, "UNSUBSCRIBED")}
-    assert await people(api) == {"phone-1": ({"t-1": True}, "SUBSCRIBED")}
+    assert denied == {"phone-1": ({"t-1": False}, "UNSUBSCRIBED")}
+    assert await people(api) == {"phone-1": ({"t-1": False}, "SUBSCRIBED")}
 
 
 async def test_tokens_that_work_no_more_are_forgotten_and_consent_stays(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from bson import Int64, ObjectId
 
+from audience.keys import KeyKind, Viewer
 from audience.webhooks import check_webhook_secret
 from resolvers.db import Document
 from tests.gql.conftest import NOW, Api
@@ -103,6 +104,23 @@ async def test_what_is_wrong_is_named(
     assert made["integration"] is None
     assert error["message"] == message
     assert error["path"] == ["settings", "outboundWebhook", field]
+
+
+async def test_a_key_that_reads_no_profiles_makes_no_webhook(api: Api) -> None:
+    segment = await _segment(api)
+    scopes = frozenset({"integrations:write"})
+    api.viewer = Viewer(None, "Tools", KeyKind.SECRET, scopes)
+
+    (refusal,) = await api.refusals(
+        CREATE,
+        input={
+            "name": "Out",
+            "settings": {"outboundWebhook": {"url": URL, "segmentIds": [segment]}},
+        },
+    )
+
+    assert refusal["code"] == "FORBIDDEN"
+    assert await api.db.integrations.count_documents({}) == 0
 
 
 async def test_a_secret_that_is_given_must_have_the_form(api: Api) -> None:

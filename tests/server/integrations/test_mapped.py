@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -11,7 +12,9 @@ from audience.integrations.kinds import (
     Mapping,
     Proof,
 )
+from audience.profiles import profile_change
 from resolvers.db import Database, Document
+from resolvers.profiles import upsert_profile
 from tests import integration_calls as calls
 from tests.integration_calls import SECRET
 from tests.server.integrations.tool import BEARER, Connect
@@ -174,3 +177,26 @@ async def test_a_compressed_body_is_not_taken(connect: Connect) -> None:
     )
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("identifier", ["externalId", "anonymousId"])
+async def test_what_a_visitor_types_gives_nobody_who_is_known_an_address(
+    connect: Connect, db: Database, identifier: str
+) -> None:
+    known = profile_change(
+        {"externalId": "ada-1", "anonymousId": "a-1", "phoneNumber": "+15550100001"}
+    )
+    await upsert_profile(db, known, datetime.now(UTC))
+    mapped = (Mapping(identifier, "$.id"), Mapping("email", "$.mail"))
+    agreements = (Agreement(Channel.EMAIL, "$.yes", "News."),)
+    tool = await connect(InboundWebhook(mappings=mapped, agreements=agreements))
+    said = {"externalId": "ada-1", "anonymousId": "a-1"}[identifier]
+    body = {"id": said, "mail": "eve@example.org", "yes": "Yes"}
+
+    await tool.accepted((orjson.dumps(body), BEARER))
+
+    ada = await db.profiles.find_one({"external_id": "ada-1"})
+    assert ada is not None
+    assert "email" not in ada
+    assert ada["phone_number"] == "+15550100001"
+    assert ada.get("consent", {}) == {}
