@@ -1,7 +1,8 @@
 """Nodes of a plan as filters on one document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import bson
 from bson import ObjectId
 
 from audience.plan.tree import (
@@ -47,9 +48,15 @@ def filter_of(node: Node, read: Callable[[Fact], Document] = fact_filter) -> Doc
         case Leaf(fact=fact, holds=holds):
             return read(fact) if holds else {"$nor": [read(fact)]}
         case Every(parts=parts):
-            return {"$and": [filter_of(part, read) for part in parts]}
+            return {"$and": distinct(filter_of(part, read) for part in parts)}
         case Some(parts=parts):
-            return {"$or": [filter_of(part, read) for part in parts]}
+            return {"$or": distinct(filter_of(part, read) for part in parts)}
+
+
+def distinct(filters: Iterable[Document]) -> list[Document]:
+    """Each of the filters once. MongoDB 6.0 may choose the wrong bounds of an index
+    where an $or has two that are the same, and then misses documents."""
+    return list({bson.encode(each): each for each in filters}.values())
 
 
 def _member(fact: ListFact) -> Document:

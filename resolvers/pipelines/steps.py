@@ -25,7 +25,7 @@ from audience.plan.tree import (
 from resolvers.db import Document
 from resolvers.pages import both
 from resolvers.pipelines.bounds import certain, possible
-from resolvers.pipelines.filters import NOBODY
+from resolvers.pipelines.filters import NOBODY, distinct
 from resolvers.pipelines.strategies import Question, Strategy, Told, set_stages
 
 Sets = Mapping[Fact, Sequence[ObjectId]]
@@ -152,9 +152,9 @@ def _with_sets(node: Node, sets: Mapping[Fact, tuple[Document, bool]]) -> Docume
                 return _outside(inside)
             return inside if is_sparse else _read_through(inside)
         case Every(parts=parts):
-            return {"$and": [_with_sets(part, sets) for part in parts]}
+            return {"$and": distinct(_with_sets(part, sets) for part in parts)}
         case Some(parts=parts):
-            return {"$or": [_with_sets(part, sets) for part in parts]}
+            return {"$or": distinct(_with_sets(part, sets) for part in parts)}
     return told.filter(node)
 
 
@@ -185,7 +185,7 @@ def _bound(node: Node, *, upper: bool) -> Document | None:
             ]
             if not options:
                 return None
-            return {} if {} in options else {"$or": options}
+            return {} if {} in options else {"$or": distinct(options)}
     return told.filter(node)
 
 

@@ -11,7 +11,9 @@ from audience.conditions import parse
 from audience.conditions.tree import MetricRef
 from audience.plan import Node, References, plan
 from audience.plan.tree import Metric
+from resolvers.db import Database, Document, find
 from resolvers.pipelines import Strategy, Unsuitable, question
+from resolvers.pipelines.filters import distinct
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE = datetime(2026, 1, 30, 12, tzinfo=UTC)
@@ -235,3 +237,37 @@ def operators_of(value: Any) -> set[str]:
         case list():
             return set().union(*map(operators_of, value))
     return set()
+
+
+@pytest.mark.anyio
+async def test_the_same_filter_twice_in_a_choice_is_asked_once(db: Database) -> None:
+    list_id, other = ObjectId(), ObjectId()
+    ids = [ObjectId() for _ in range(3)]
+    for one in ids:
+        lists = [{"list_id": list_id}, {"list_id": other}]
+        await db.profiles.insert_one(
+            {
+                "_id": one,
+                "lists": lists,
+                "summary": {},
+                "properties": {},
+                "created_at": NOW,
+                "updated_at": NOW,
+            }
+        )
+    twice = [{"_id": {"$in": ids[:1]}}, {"_id": {"$in": ids[:1]}}]
+    listed = {"lists.list_id": list_id}
+
+    def choice(options: list[Document]) -> Document:
+        mine = {"$and": [{"_id": {"$in": ids}}, {"$and": [{"$or": options}, listed]}]}
+        sure = {"$and": [{"$or": [{"summary.k2.n": {"$gte": 1}}]}, listed]}
+        return {"$or": [sure, mine]}
+
+    found = await find(db.profiles, choice(distinct(twice)), {"_id": 1})
+
+    assert [row["_id"] for row in found] == ids[:1]
+    assert distinct([{"a": 1}, {"a": True}, {"a": 1}, {"a": 1.0}]) == [
+        {"a": 1},
+        {"a": True},
+        {"a": 1.0},
+    ]
