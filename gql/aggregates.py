@@ -1,6 +1,7 @@
 """A metric's events as figures: totals, apart by a value, and over time."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,7 +22,6 @@ from gql.segments.comparison_inputs import PropertyFilterInput
 from gql.segments.condition_inputs import MetricRef, SegmentDefinitionInput
 from gql.segments.reading import definition_of, input_json
 from resolvers.aggregates import (
-    Figures,
     Scope,
     figures_by_value,
     figures_over_time,
@@ -127,7 +127,7 @@ class MetricAggregateGroup(MetricFigures):
             rows = await figures_over_time(scope, values, steps, interval, context.zone)
             for parent, figures in zip(own, rows, strict=True):
                 found[key, id(parent)] = [
-                    {"at": step.at, **_figures(each)}
+                    {"at": step.at, **asdict(each)}
                     for step, each in zip(steps, figures, strict=True)
                 ]
         return [found[id(it["scope"]), id(it)] for it in parents]
@@ -194,7 +194,7 @@ class AggregateQuery:
                     "value": _json(it.value),
                     "stored": it.value,
                     "scope": scope,
-                    **_figures(it.figures),
+                    **asdict(it.figures),
                 }
                 for it in groups
             ],
@@ -211,17 +211,6 @@ async def _metric(db: Database, id: str | None, name: str | None) -> Document:
     if found is None:
         raise NotFound(f"There is no metric {name or id!r:.80}.", path)
     return found
-
-
-def _figures(of: Figures) -> Document:
-    return {
-        "count": of.count,
-        "profiles": of.profiles,
-        "sum": of.sum,
-        "average": of.average,
-        "min": of.min,
-        "max": of.max,
-    }
 
 
 def _json(value: Any) -> Any:

@@ -13,7 +13,7 @@ from audience.conditions import Definition
 from audience.memberships import Interval
 from audience.plan.filters import event_filter
 from audience.plan.tree import every
-from resolvers.db import Collection, Database, Document, aggregate
+from resolvers.db import Collection, Database, Document, aggregate, read_ids
 from resolvers.pipelines.dates import window_operators
 from resolvers.pipelines.filters import filter_of
 from resolvers.segments import preview
@@ -78,10 +78,9 @@ async def scope_of(
     if among is None:
         return Scope(db.events, [{"$match": match}], asked)
     people = await preview(db, among, now, zone, ("input", "among"))
-    ids: list[Document] = [*people.asked.stages, {"$project": {"_id": 1}}]
-    found = await aggregate(db.profiles, [*ids, {"$limit": many + 1}])
+    found = await read_ids(db.profiles, [*people.asked.stages, {"$limit": many + 1}])
     if len(found) <= many:
-        named = {"profile_id": {"$in": [row["_id"] for row in found]}}
+        named = {"profile_id": {"$in": found}}
         return Scope(db.events, [{"$match": {**match, **named}}], asked)
     look_up = {
         "from": db.events.name,
@@ -91,7 +90,8 @@ async def scope_of(
         "as": "event",
     }
     stages: list[Document] = [
-        *ids,
+        *people.asked.stages,
+        {"$project": {"_id": 1}},
         {"$lookup": look_up},
         {"$unwind": "$event"},
         {"$replaceRoot": {"newRoot": "$event"}},

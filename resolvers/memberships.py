@@ -25,7 +25,6 @@ from resolvers.pages import (
 
 BY_ID = Order("_id")
 NEWEST_FIRST = Order("at", -1)
-MAX_POINTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)

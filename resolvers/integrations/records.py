@@ -82,17 +82,6 @@ async def count_integrations(
     return await db.integrations.count_documents(_of_kind(kind))
 
 
-async def has_integration(
-    db: Database, kinds: Sequence[IntegrationKind] | None = None
-) -> bool:
-    """Whether an active integration of one of the kinds, by default of any, is set
-    up."""
-    match: Document = {"status": IntegrationStatus.ACTIVE}
-    if kinds is not None:
-        match["kind"] = {"$in": list(kinds)}
-    return await db.integrations.find_one(match, {"_id": 1}) is not None
-
-
 async def create_integration(
     db: Database,
     wanted: Integration,
