@@ -251,7 +251,9 @@ VALIDATORS: dict[str, Document] = {
     ),
     "form_events": _schema({"form_id": _ID, "day": _TEXT}, seen=_ARRAY),
     "outbox": _schema({"kind": _TEXT, "to": _TEXT, "next_at": _TIME}),
-    "erasures": _schema({"at": _TIME, "method": _TEXT}, ids=_ARRAY, who=_OBJECT),
+    "erasures": _schema(
+        {"at": _TIME, "method": _TEXT}, ids=_ARRAY, who=_OBJECT, anonymous_ids=_ARRAY
+    ),
     "imports": _schema(
         {
             "name": _TEXT,

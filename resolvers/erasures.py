@@ -18,7 +18,7 @@ from audience.rows.erasing import without_person, without_values
 from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
 from resolvers.imports import UNFINISHED, columns_of
-from resolvers.integrations.calls import forget_waiting_calls
+from resolvers.integrations.forgetting import forget_waiting_calls
 from resolvers.merges import living_profile
 from resolvers.profiles.matching import KNOWN
 from resolvers.summaries import STALE_AFTER
@@ -57,6 +57,7 @@ async def erase_profile(
             "pseudonym": pseudonym,
             "ids": [profile["_id"], *profile.get("merged_ids", ())],
             "who": {name: profile[name] for name in KNOWN if name in profile},
+            "anonymous_ids": profile.get("anonymous_ids", []),
         }
         await db.erasures.insert_one(entry, session=session)
         await db.profiles.delete_one({"_id": profile["_id"]}, session=session)
@@ -81,7 +82,7 @@ async def finish_erasures(
             await _sweep(db, entry)
             change: Document = {"$set": {"swept_at": now}}
             if is_quiet:
-                change["$unset"] = {"who": ""}
+                change["$unset"] = {"who": "", "anonymous_ids": ""}
             await db.erasures.update_one({"_id": entry["_id"]}, change)
         if is_quiet and await _forget_segments(db, entry):
             done = {
@@ -106,9 +107,11 @@ async def _sweep(db: Database, entry: Document) -> None:
     )
     addresses = [who[name] for name in ("email", "phone_number") if name in who]
     await db.outbox.delete_many({"to": {"$in": addresses}, "_id": earlier})
+    theirs = {*who.items()}
+    theirs |= {("anonymous_id", each) for each in entry.get("anonymous_ids", ())}
+    await forget_waiting_calls(db, theirs, ids, earlier)
     await db.integration_people.delete_many({"profile_id": {"$in": ids}})
     await db.integration_moments.delete_many({"_id": {"$in": ids}})
-    await forget_waiting_calls(db, addresses, earlier)
     if who:
         await _erase_rows(db, who, earlier)
 

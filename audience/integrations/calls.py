@@ -81,11 +81,13 @@ class Ignored:
 
 
 def checked_person(
-    given: Mapping[str, Any], region: str | None = None
+    given: Mapping[str, Any],
 ) -> tuple[ProfileChange | None, tuple[str, ...]]:
     """What can be kept of a person, and the names of what cannot: one odd value does
-    not lose the rest. None without any identifier. `region` is the country of phone
-    numbers without a country code."""
+    not lose the rest. None without any identifier. A phone number without a country
+    code is one of the country where the person lives."""
+    country = text(mapping(given.get("location")).get("country"))
+    region = country if country is not None and len(country) == 2 else None
     person = {name: one for name, one in given.items() if one not in (None, "", {})}
     left_out: list[str] = []
     if "phoneNumber" in person:

@@ -9,7 +9,15 @@ from urllib.parse import parse_qsl
 import orjson
 
 from audience.errors import InvalidInput, TooLarge
-from audience.integrations.calls import Heard, Ignored, mapping, text, unique_id
+from audience.identity import Identity
+from audience.integrations.calls import (
+    Heard,
+    Ignored,
+    checked_person,
+    mapping,
+    text,
+    unique_id,
+)
 from audience.integrations.kinds import (
     InboundWebhook,
     MessageProvider,
@@ -126,6 +134,22 @@ def heard_from(
             return Ignored("Nothing is heard by this kind.")
         case _:
             assert_never(settings)
+
+
+def named_in(
+    settings: Settings, topic: str, raw: bytes, received_at: datetime
+) -> tuple[Identity, str | None]:
+    """Whom the call is about: every identifier that is read from it, in its normal
+    form, and what the source calls them where it has none. InvalidInput or TooLarge
+    when it cannot be read."""
+    body = read_body(settings, raw)
+    if isinstance(settings, TextMessages):
+        return Identity(phone_number=message_of(settings, body).sender), None
+    heard = heard_from(settings, topic, body, raw, received_at)
+    if not isinstance(heard, Heard):
+        return Identity(), None
+    change, _ = checked_person(heard.person)
+    return (Identity() if change is None else change.identity), heard.known_as
 
 
 def _depth(value: Any) -> int:

@@ -63,11 +63,7 @@ async def apply(db: Database, heard: Heard, applying: Applying) -> tuple[str, ..
     NotYetKnown when it has to wait for another call; another AudienceError when it
     can never be used.
     """
-    place = heard.person.get("location") or {}
-    region = place.get("country") if isinstance(place, dict) else None
-    change, left_out = checked_person(
-        heard.person, region if region and len(region) == 2 else None
-    )
+    change, left_out = checked_person(heard.person)
     who = known_identity(change)
     is_vouched = KINDS[IntegrationKind(applying.integration["kind"])].is_vouched
     if who is None:
@@ -116,7 +112,7 @@ async def _remembered(db: Database, heard: Heard, applying: Applying) -> ObjectI
             "other identifier."
         )
     found = await db.integration_people.find_one(
-        {"_id": _reference(applying.integration, heard.known_as)}
+        {"_id": reference(applying.integration["_id"], heard.known_as)}
     )
     if found is None:
         raise NotYetKnown("No earlier call has told whom this one is about.")
@@ -133,7 +129,7 @@ async def _remember(
 ) -> None:
     for each in heard.remember:
         await db.integration_people.update_one(
-            {"_id": _reference(applying.integration, each)},
+            {"_id": reference(applying.integration["_id"], each)},
             {
                 "$set": {
                     "profile_id": profile_id,
@@ -145,8 +141,9 @@ async def _remember(
         )
 
 
-def _reference(integration: Document, known_as: str) -> str:
-    return f"{integration['_id']}:{known_as}"
+def reference(integration_id: ObjectId, known_as: str) -> str:
+    """Under which id it is kept whom an integration knows by that."""
+    return f"{integration_id}:{known_as}"
 
 
 async def _describe(

@@ -5,11 +5,9 @@ A call that was stored is never lost: whoever dies while working on it leaves it
 waiting, and it is taken up again.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import quote_plus
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -158,19 +156,6 @@ async def logs_of_integrations(db: Database, ids: list[ObjectId]) -> list[Docume
         }
         for each in ids
     ]
-
-
-async def forget_waiting_calls(
-    db: Database, addresses: Sequence[str], earlier: Document
-) -> None:
-    """Forgets the calls that wait, with ids that are `earlier`, and have one of these
-    addresses in them, since they would make the person again."""
-    wanted = [form.lower() for each in addresses for form in (each, quote_plus(each))]
-    waiting = {"next_at": {"$exists": True}, "_id": earlier}
-    async for call in db.integration_calls.find(waiting):
-        body = bytes(call.get("body", b"")).decode(errors="replace").lower()
-        if any(each in body for each in wanted):
-            await db.integration_calls.delete_one({"_id": call["_id"]})
 
 
 async def forget_calls(db: Database, integration_id: ObjectId) -> None:

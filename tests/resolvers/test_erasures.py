@@ -12,6 +12,14 @@ from bson import ObjectId
 from audience.consent import Channel, Evidence, Status
 from audience.errors import InvalidInput, NotFound
 from audience.identity import Identity, identity
+from audience.integrations.kinds import (
+    InboundWebhook,
+    Integration,
+    Mapping,
+    MessageProvider,
+    Shopify,
+    TextMessages,
+)
 from audience.profiles import profile_change
 from audience.push import Platform, device
 from audience.rows.sheets import unguarded
@@ -20,7 +28,7 @@ from resolvers.db import Database, Document, find
 from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
 from resolvers.events import track_events
 from resolvers.imports import NewImport, run_waiting_imports, start_import
-from resolvers.integrations.calls import store_call
+from resolvers.integrations import create_integration, store_call
 from resolvers.memberships import kept_sizes
 from resolvers.merges import merge_profiles
 from resolvers.outbox import put_message
@@ -360,17 +368,71 @@ async def rejected(db: Database) -> list[list[str]]:
     ]
 
 
-async def test_waiting_calls_that_name_the_address_go_and_no_others(
+async def test_waiting_calls_that_name_the_person_go_and_no_others(
     db: Database,
 ) -> None:
-    ada = await person(db, email=ADA, externalId="7")
-    for name, body in (("hers", f'{{"to": "{ADA.upper()}"}}'), ("other", '{"id": 7}')):
-        await store_call(db, ObjectId(), name, "order", body.encode(), NOW)
+    ada = await person(
+        db, email=ADA, phoneNumber=PHONE, externalId="A-7", anonymousId="phone-app"
+    )
+    bob = await person(db, email=BOB)
+    targets = ("email", "phoneNumber", "externalId", "anonymousId", "location.country")
+    mappings = tuple(Mapping(each, f"$['{each}']") for each in targets)
+    integrations = {
+        "json": InboundWebhook(mappings),
+        "texts": TextMessages(MessageProvider.TWILIO, (), "Help."),
+        "shop": Shopify(),
+    }
+    ids = {
+        name: (
+            await create_integration(
+                db,
+                Integration(name, settings),
+                secret="a-secret-for-tests-only",  # noqa: S106
+                server_secret="of the server",  # noqa: S106
+                now=NOW,
+            )
+        ).document["_id"]
+        for name, settings in integrations.items()
+    }
+    for number, profile in ((1, ada), (2, bob)):
+        await db.integration_people.insert_one(
+            {
+                "_id": f"{ids['shop']}:order:{number}",
+                "profile_id": profile["_id"],
+                "integration_id": ids["shop"],
+                "expires_at": LATER,
+            }
+        )
+    theirs: dict[str, tuple[str, str, bytes]] = {
+        "address": ("json", "", b'{"email": " ADA@Example.org "}'),
+        "escaped": ("json", "", rb'{"email": "\u0061da\u0040example.org"}'),
+        "number": ("json", "", b'{"phoneNumber": "+1 (415) 555-0132"}'),
+        "national": (
+            "json",
+            "",
+            b'{"phoneNumber": "415.555.0132", "location.country": "US"}',
+        ),
+        "id": ("json", "", b'{"externalId": "A-7", "email": "new@example.org"}'),
+        "device": ("json", "", b'{"anonymousId": "phone-app"}'),
+        "text": ("texts", "", b"From=%2B1%20415%20555%200132&Body=TEA&MessageSid=1"),
+        "refund": ("shop", "refunds/create", b'{"id": 9, "order_id": 1}'),
+    }
+    others: dict[str, tuple[str, str, bytes]] = {
+        "bob": ("json", "", b'{"email": "bob@example.org"}'),
+        "about": ("json", "", b'{"email": "c@example.org", "note": "ada@example.org"}'),
+        "case": ("json", "", b'{"externalId": "a-7"}'),
+        "odd": ("json", "", b"[1"),
+        "his refund": ("shop", "refunds/create", b'{"id": 9, "order_id": 2}'),
+        "gone": ("none", "", b'{"email": "ada@example.org"}'),
+    }
+    for name, (kind, topic, raw) in (theirs | others).items():
+        integration_id = ids.get(kind, ObjectId())
+        await store_call(db, integration_id, name, topic, raw, NOW)
 
     await erase_profile(db, ada["_id"], NOW, method="API")
 
     left = await find(db.integration_calls, {})
-    assert [call["call_id"] for call in left] == ["other"]
+    assert {call["call_id"] for call in left} == set(others)
 
 
 async def test_a_segment_counts_and_logs_that_somebody_is_gone(db: Database) -> None:
