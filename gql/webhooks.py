@@ -58,7 +58,7 @@ expose(
 
 @strawberry.type(
     description="A message to an outbound webhook. Kept for 7 days once it is "
-    "delivered, and for 30 days once it is dead."
+    "delivered; one that waits or is dead goes 30 days after it was made."
 )
 class WebhookDelivery(Node):
     id: strawberry.ID = plain(

@@ -129,6 +129,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "deliveries": [
         _index(integration_id=ASCENDING, state=ASCENDING, next_at=ASCENDING),
         _index(integration_id=ASCENDING, _id=DESCENDING),
+        _index(profile_id=ASCENDING),
         IndexModel(
             [("integration_id", 1), ("profile_id", 1), ("order", 1)],
             partialFilterExpression={"state": "PENDING"},

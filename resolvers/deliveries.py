@@ -23,11 +23,8 @@ from resolvers.pages import Order, Page, PageRequest, read_page
 
 CLAIM = timedelta(seconds=60)
 OCCUPIED = timedelta(seconds=1)
-KEPT = {
-    DeliveryState.DELIVERED: timedelta(days=7),
-    DeliveryState.DEAD: timedelta(days=30),
-}
-TOO_OLD = timedelta(days=30)
+DELIVERED_KEPT = timedelta(days=7)
+KEPT = timedelta(days=30)  # of everything else, from when it was made
 NEWEST_FIRST = Order("_id", -1)
 
 _LANE = ("integration_id", "profile_id")
@@ -51,7 +48,6 @@ async def put_deliveries(
     rows = [
         _message(hook["_id"], line["kind"], order, line["at"])
         | {name: line[name] for name in _TOLD if name in line}
-        | {"change_id": line["_id"]}
         for hook in hooks
         for line, order in zip(lines, orders, strict=True)
         if line["segment_id"] in hook["segment_ids"]
@@ -179,29 +175,18 @@ async def retry_deliveries(
         match["_id"] = {"$in": [object_id(each, ("ids",)) for each in ids]}
     revived = {"state": DeliveryState.PENDING, "next_at": now, "attempts": 0}
     changed = await db.deliveries.update_many(
-        match, {"$set": revived, "$unset": {"expires_at": "", "claim": "", "waits": ""}}
+        match, {"$set": revived, "$unset": {"claim": "", "waits": ""}}
     )
     return changed.modified_count
 
 
-async def give_up_old(db: Database, now: datetime) -> None:
-    """Messages that have waited for thirty days, as those of a paused webhook may,
-    die; those of a webhook that was deleted go."""
-    old = {"_id": {"$lt": ObjectId.from_datetime(now - TOO_OLD)}}
+async def forget_old(db: Database, now: datetime) -> None:
+    """Messages that were made thirty days ago go, whatever has become of them, and so
+    do those of a webhook that was deleted."""
     hooks = await db.integrations.distinct("_id")
     await db.deliveries.delete_many({"integration_id": {"$nin": hooks}})
-    for hook in hooks:
-        await db.deliveries.update_many(
-            {"integration_id": hook, "state": DeliveryState.PENDING, **old},
-            {
-                "$set": {
-                    "state": DeliveryState.DEAD,
-                    "problem": "It has waited for thirty days.",
-                    "expires_at": now + KEPT[DeliveryState.DEAD],
-                },
-                "$unset": {"next_at": "", "claim": "", "waits": ""},
-            },
-        )
+    old = {"_id": {"$lt": ObjectId.from_datetime(now - KEPT)}}
+    await db.deliveries.delete_many(old)
 
 
 async def deliveries_by_id(
@@ -263,12 +248,12 @@ async def _finish(
     result: Mapping[str, Any],
     now: datetime,
 ) -> None:
+    kept: Document = {**result, "state": state}
+    if state is DeliveryState.DELIVERED:
+        kept["expires_at"] = now + DELIVERED_KEPT
     done = await db.deliveries.update_one(
         _claimed(message),
-        {
-            "$set": {**result, "state": state, "expires_at": now + KEPT[state]},
-            "$unset": {"next_at": "", "claim": "", "waits": ""},
-        },
+        {"$set": kept, "$unset": {"next_at": "", "claim": "", "waits": ""}},
     )
     if done.modified_count and "profile_id" in message:
         # Who has waited for this one is next.

@@ -15,6 +15,7 @@ from bson import ObjectId
 
 from audience.errors import InvalidInput, NotFound
 from audience.rows.erasing import without_person, without_values
+from audience.webhooks import DeliveryState
 from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
 from resolvers.imports import UNFINISHED, columns_of
@@ -165,7 +166,8 @@ async def _replace(db: Database, block: Document, content: bytes | None) -> None
 
 async def _forget_segments(db: Database, entry: Document) -> bool:
     """The history of segments keeps that somebody came and went. False while a
-    membership is still there: its keeper ends it, and counts and logs that."""
+    membership is still there: its keeper ends it, and counts and logs that. Of what
+    webhooks were told, only that waits which they have yet to be."""
     ids: list[Any] = entry["ids"]
     inside = {"profile_id": {"$in": ids}}
     if await db.segment_members.find_one(inside, {"_id": 1}) is not None:
@@ -173,4 +175,5 @@ async def _forget_segments(db: Database, entry: Document) -> bool:
     await db.segment_changes.update_many(
         inside, {"$set": {"profile_id": entry["pseudonym"]}}
     )
+    await db.deliveries.delete_many({**inside, "state": {"$ne": DeliveryState.PENDING}})
     return True

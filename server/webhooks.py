@@ -26,7 +26,7 @@ from gql.scalars import date_time_text
 from resolvers.db import Database, Document
 from resolvers.deliveries import (
     active_webhooks,
-    give_up_old,
+    forget_old,
     note_dead,
     note_delivered,
     note_failed,
@@ -81,7 +81,7 @@ async def deliver(
                 try:
                     if time.monotonic() - swept >= SWEEP_SECONDS:
                         swept = time.monotonic()
-                        await give_up_old(db, datetime.now(UTC))
+                        await forget_old(db, datetime.now(UTC))
                     await _look(sending)
                 except PyMongoError:
                     _log.warning("webhooks postponed", exc_info=True)

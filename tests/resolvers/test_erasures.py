@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from bson import ObjectId
+from bson import Int64, ObjectId
 
 from audience.consent import Channel, Evidence, Status
 from audience.errors import InvalidInput, NotFound
@@ -17,6 +17,7 @@ from audience.integrations.kinds import (
     Integration,
     Mapping,
     MessageProvider,
+    Settings,
     Shopify,
     TextMessages,
 )
@@ -377,7 +378,7 @@ async def test_waiting_calls_that_name_the_person_go_and_no_others(
     bob = await person(db, email=BOB)
     targets = ("email", "phoneNumber", "externalId", "anonymousId", "location.country")
     mappings = tuple(Mapping(each, f"$['{each}']") for each in targets)
-    integrations = {
+    integrations: dict[str, Settings] = {
         "json": InboundWebhook(mappings),
         "texts": TextMessages(MessageProvider.TWILIO, (), "Help."),
         "shop": Shopify(),
@@ -433,6 +434,35 @@ async def test_waiting_calls_that_name_the_person_go_and_no_others(
 
     left = await find(db.integration_calls, {})
     assert {call["call_id"] for call in left} == set(others)
+
+
+async def test_messages_to_webhooks_lead_from_no_pseudonym_to_the_person(
+    db: Database,
+) -> None:
+    ada, bob = await person(db, email=ADA), await person(db, email=BOB)
+    rows = [
+        {
+            "_id": ObjectId(),
+            "integration_id": ObjectId(),
+            "profile_id": profile["_id"],
+            "state": state,
+            "kind": "ENTERED",
+            "order": Int64(number),
+            "attempts": 1,
+            "created_at": NOW,
+        }
+        for number, (profile, state) in enumerate(
+            [(ada, "DELIVERED"), (ada, "DEAD"), (ada, "PENDING"), (bob, "DELIVERED")]
+        )
+    ]
+    await db.deliveries.insert_many(rows)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+    await finish_erasures(db, LATER)
+
+    # That somebody has left is still to be told.
+    left = {row["_id"] for row in await find(db.deliveries, {})}
+    assert left == {row["_id"] for row in rows[2:]}
 
 
 async def test_a_segment_counts_and_logs_that_somebody_is_gone(db: Database) -> None:
