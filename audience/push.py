@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from audience.consent import Status, check_source, evidence
+from audience.consent import ConsentState, Status, check_source, evidence
 from audience.errors import AudienceError, InvalidInput, Problem, TooLarge
 from audience.identity import is_plain
 
@@ -156,7 +156,7 @@ def said_of(
     before: Token | None,
     new: Device,
     others: Iterable[Token],
-    status: Status,
+    state: ConsentState,
     *,
     is_verified: bool,
 ) -> Status | None:
@@ -164,17 +164,22 @@ def said_of(
 
     Permission given is a yes where nothing was said yet. After a no it is one only
     from a verified device that had no permission before: apps register at every
-    start, and that takes back no refusal. The last permission withdrawn is a no.
+    start, and that takes back no refusal. The last permission withdrawn is a no; from
+    a device that is not verified only to what was agreed to since it is there, as on
+    it: a stranger adds one and withdraws it at will.
     """
     held = before is not None and before["permission"] in AGREEING
     if new.permission in AGREEING:
-        if status is Status.NEVER_SUBSCRIBED:
+        if state.status is Status.NEVER_SUBSCRIBED:
             return Status.SUBSCRIBED
         is_new_yes = before is not None and not held
-        if status is Status.UNSUBSCRIBED and is_new_yes and is_verified:
+        if state.status is Status.UNSUBSCRIBED and is_new_yes and is_verified:
             return Status.SUBSCRIBED
         return None
-    if new.permission is not Permission.DENIED or not held:
+    if new.permission is not Permission.DENIED or before is None or not held:
+        return None
+    agreed_at = state.consented_at
+    if not is_verified and (agreed_at is None or agreed_at < before["created_at"]):
         return None
     reached = any(each["permission"] in AGREEING for each in others)
     return None if reached else Status.UNSUBSCRIBED

@@ -72,7 +72,8 @@ expose(
         "PROVISIONAL": "Nothing yet, but quiet delivery is possible. No consent.",
         "NOT_DETERMINED": "Nothing yet. No consent.",
         "DENIED": "No. When no other device of the person has permission, they are "
-        "unsubscribed from PUSH.",
+        "unsubscribed from PUSH; on a device that is not verified only where they "
+        "agreed since it was registered.",
     },
 )
 

@@ -106,7 +106,7 @@ def _say(
         next((each for each in before if each["token"] == device.token), None),
         device,
         [each for each in before if each["token"] != device.token],
-        draft.state(Channel.PUSH).status,
+        draft.state(Channel.PUSH),
         is_verified=may_return or (kept is not None and kept["is_verified"]),
     )
     if status is not None:

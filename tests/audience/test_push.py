@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from audience.consent import Status
+from audience.consent import ConsentState, Status
 from audience.errors import AudienceError
 from audience.push import (
     MAX_TOKENS,
@@ -134,8 +134,31 @@ def test_what_a_registration_says_of_consent(
         None if before is None else kept("a", permission=before),
         device("a", Platform.IOS, permission=now),
         [kept(str(n), permission=each) for n, each in enumerate(others)],
-        Status(status),
+        ConsentState(Status(status), consented_at=NOW),
         is_verified=is_verified,
     )
 
     assert found == (said and Status(said))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_verified", "said"),
+    [
+        (0, False, Status.UNSUBSCRIBED),
+        (-1, False, Status.UNSUBSCRIBED),
+        (1, False, None),
+        (1, True, Status.UNSUBSCRIBED),
+    ],
+)
+def test_a_claimed_device_takes_back_no_yes_from_before_it_was_there(
+    seconds: int, is_verified: bool, said: Status | None
+) -> None:
+    found = said_of(
+        kept("a", at=NOW + timedelta(seconds=seconds), is_verified=is_verified),
+        device("a", Platform.IOS, permission=DENIED),
+        [],
+        ConsentState(Status.SUBSCRIBED, consented_at=NOW),
+        is_verified=is_verified,
+    )
+
+    assert found == said

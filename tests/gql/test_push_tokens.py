@@ -226,6 +226,20 @@ async def test_permission_withdrawn_on_the_last_device_is_a_no(
     assert await people(api) == {"phone-1": ({"t-1": False}, "SUBSCRIBED")}
 
 
+async def test_a_stranger_with_a_device_of_their_own_unsubscribes_nobody(
+    api: Api, app: Api
+) -> None:
+    await register(api, "hers", email=ADA)
+    await app.ask(UNREGISTER, input={"tokens": ["hers"]})
+    later = replace(app, now=NOW + timedelta(days=1))
+    given = {"profile": {"email": ADA}, "token": "stranger", "platform": "IOS"}
+
+    await later.ask(REGISTER, input=given | {"permission": "AUTHORIZED"})
+    await later.ask(REGISTER, input=given | {"permission": "DENIED"})
+
+    assert await people(api) == {ADA: ({"stranger": False}, "SUBSCRIBED")}
+
+
 async def test_tokens_that_work_no_more_are_forgotten_and_consent_stays(
     api: Api, app: Api
 ) -> None:
