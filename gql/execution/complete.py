@@ -10,6 +10,7 @@ from typing import Any
 
 from graphql import GraphQLObjectType, Undefined
 from graphql.pyutils import Path, is_iterable
+from graphql.pyutils.is_awaitable import is_async_iterable
 from strawberry.execution import optimized_is_awaitable
 
 from gql.execution.fields import FromDocument
@@ -35,7 +36,10 @@ def check_document(value: Any) -> None:
 
 
 def items(value: Any) -> list[Any] | tuple[Any, ...]:
-    """The items of a list value that is no `list`; iterators are left untouched."""
+    """The items of a list value that is no `list`. What may be iterated only once, or
+    asynchronously, is left untouched for graphql-core."""
+    if is_async_iterable(value):
+        raise NotPlanned("an asynchronous list")
     if isinstance(value, (list, tuple)):
         return value
     if not is_iterable(value) or hasattr(value, "__next__"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import (
     ExecutionResult,
+    GraphQLError,
     GraphQLSchema,
     MiddlewareManager,
     OperationType,
@@ -185,7 +186,7 @@ def _compiled(
 ) -> Plan | None:
     try:
         return compile_plan(executor, traits, steering)
-    except (NotPlanned, RecursionError):
+    except (NotPlanned, RecursionError, GraphQLError):  # wrong values that steer
         return None
     except Exception:  # graphql-core has the answer all the same
         logger.exception("an operation could not be compiled")

@@ -83,7 +83,9 @@ class _Reading:
             return
         inner: GraphQLNamedType | None = None
         for concrete in self._concrete(parent):
-            definition = concrete.fields[name]
+            definition = concrete.fields.get(name)
+            if definition is None:  # not validated
+                continue
             self._note(concrete.name, definition.extensions.get(BACKREF))
             inner = get_named_type(definition.type)
         if inner is not None and node.selection_set is not None:

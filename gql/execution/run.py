@@ -1,12 +1,10 @@
-"""Running a plan level by level, and the executor that a Strawberry schema is given."""
+"""Running a plan level by level."""
 
 import asyncio
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Hashable, Sequence
 from typing import Any
 
-from graphql import (
-    OperationType,
-)
+from graphql import OperationType, is_non_null_type
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
@@ -54,6 +52,7 @@ class Run:
         """The concrete type's name, as the abstract type itself resolves it."""
         name = abstract.resolve_type(value, self._info(place, path), abstract)
         if not isinstance(name, str):
+            _close([name])
             raise NotPlanned(f"no type for a {abstract}")
         return name
 
@@ -96,7 +95,8 @@ class Run:
 
     async def _level(self, level: list[tuple[Waiting, _Noted]]) -> None:
         """Read a level's waiting fields side by side, then shape what they gave."""
-        tasks: list[Awaitable[Any]] = []
+        awaited: list[Awaitable[Any]] = []
+        needed: list[bool] = []
         batches: list[tuple[Waiting, _Noted, Loads, list[Hashable]]] = []
         calls: list[tuple[Waiting, _Noted, list[Any]]] = []
         parents: dict[Loads, dict[Hashable, Any]] = {}
@@ -112,16 +112,14 @@ class Run:
                 else:
                     values = self._call(waiting, noted)
                     calls.append((waiting, noted, values))
-                    tasks.extend(filter(optimized_is_awaitable, values))
+                    awaited.extend(filter(optimized_is_awaitable, values))
+                    non_null = is_non_null_type(waiting.place.definition.type)
+                    needed.extend([non_null] * (len(awaited) - len(needed)))
         except Exception:
-            _close(tasks)
+            _close(awaited)
             raise
-        tasks.extend(loads.read(wanted) for loads, wanted in parents.items())
-        answers: list[Any] = []
-        if len(tasks) == 1:
-            answers = [await _settled(tasks[0])]
-        elif tasks:
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
+        reads = [loads.read(wanted) for loads, wanted in parents.items()]
+        answers = await _side_by_side(awaited, needed, reads)
         self._shape_calls(calls, iter(answers))
         for waiting, noted, loads, keys in batches:
             self._shape_batch(waiting, noted, loads, keys)
@@ -252,10 +250,43 @@ def _arguments(
     return waiting.arguments.of(executor)
 
 
+async def _side_by_side(
+    calls: Sequence[Awaitable[Any]],
+    needed: Sequence[bool],
+    reads: Sequence[Awaitable[None]],
+) -> list[Any]:
+    """What `calls` answer, exceptions among it, once `reads` have ended, too.
+
+    The exception of a call that is `needed`, because null is no answer to it, is raised
+    at once and the other calls are cancelled: graphql-core waits no longer, either.
+    """
+    match calls, reads:
+        case [], []:
+            return []
+        case [], [read]:
+            await read
+            return []
+        case [call], []:
+            return [await _settled(call)]
+    reading = list(map(asyncio.ensure_future, reads))
+    calling = [
+        asyncio.ensure_future(call if needs else _settled(call))
+        for call, needs in zip(calls, needed, strict=True)
+    ]
+    try:
+        answers = await asyncio.gather(*calling, *reading)
+    except Exception:
+        for future in calling:
+            future.cancel()
+        await asyncio.gather(*calling, *reading, return_exceptions=True)
+        raise
+    return answers[: len(calling)]
+
+
 async def _settled(awaitable: Awaitable[Any]) -> Any:
     try:
         return await awaitable
-    except Exception as error:  # noqa: BLE001 - as gathering answers it
+    except Exception as error:  # noqa: BLE001 - told with the others
         return error
 
 
