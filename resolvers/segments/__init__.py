@@ -1,5 +1,6 @@
 """Segments: the stored ones, and who is in them."""
 
+from resolvers.segments.checks import check_references
 from resolvers.segments.explanations import Explanation, explain_profiles
 from resolvers.segments.filters import filtered_profiles
 from resolvers.segments.imports import import_segment, names_of
@@ -24,7 +25,7 @@ from resolvers.segments.records import (
     update_segment,
     versions_of,
 )
-from resolvers.segments.references import check_references, references_of
+from resolvers.segments.references import references_of
 
 __all__ = [
     "Explanation",

@@ -14,9 +14,10 @@ from resolvers.pages import (
 )
 from resolvers.profiles import search_filter
 from resolvers.segments.answers import settled
+from resolvers.segments.checks import check_references
 from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.questions import looked_up, questions_of
-from resolvers.segments.references import check_references, references_of
+from resolvers.segments.references import references_of
 
 MANY = 100_000  # ids that one command may name: two megabytes
 

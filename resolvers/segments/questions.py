@@ -26,8 +26,9 @@ from resolvers.pages import (
 )
 from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
+from resolvers.segments.checks import check_references
 from resolvers.segments.holding import held_page, name_of, new_page, to_hold
-from resolvers.segments.references import check_references, names_in, references_of
+from resolvers.segments.references import names_in, references_of
 from resolvers.segments.ways import estimated_size, indexes_used
 
 BY_ID = Order("_id")

@@ -16,9 +16,8 @@ from audience.lists import check_name, name_key
 from resolvers.db import Database, Document, Session, find, find_by, transaction
 from resolvers.ids import object_id
 from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.segments.checks import check_dependants, check_references
 from resolvers.segments.references import (
-    check_dependants,
-    check_references,
     read_id,
     referred_segments,
     segment_ids_of,

@@ -16,16 +16,12 @@ from audience.conditions.tree import (
 )
 from audience.conditions.walking import Path, conditions_of, metrics_of
 from audience.errors import (
-    AudienceError,
-    Code,
     Conflict,
     InvalidInput,
-    Problem,
     TooLarge,
 )
 from audience.plan import References
 from audience.plan.tree import Metric
-from audience.postal import COUNTRIES, country_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, Session, aggregate, find
 from resolvers.places import are_known, places_of
@@ -38,7 +34,7 @@ async def references_of(db: Database, *definitions: Definition) -> References:
     segments = await referred_segments(db, definitions)
     every = [*definitions, *segments.values()]
     refs = {metric for each in every for _, metric in metrics_of(each)}
-    documents = await _metrics(db, refs)
+    documents = await metrics_by_ref(db, refs)
     timed = _timed_metrics(every)
     latest = await _latest(db, {documents[it]["_id"] for it in timed & set(documents)})
     metrics = {
@@ -52,57 +48,11 @@ async def references_of(db: Database, *definitions: Definition) -> References:
         if isinstance(condition, ListCondition)
         and (list_id := read_id(condition.list_id, "lst_"))
     }
-    codes = {code for each in every for _, code in _postal_codes(each)}
+    codes = {code for each in every for _, code in postal_codes(each)}
     if codes and not are_known():
         # Nobody is taken for far away because this server cannot tell.
         raise InvalidInput(NO_CODES)
     return References(metrics, lists, segments, await places_of(db, codes))
-
-
-async def check_references(
-    db: Database,
-    definition: Definition,
-    path: Path,
-    *,
-    segment_id: ObjectId | None = None,
-    session: Session | None = None,
-) -> None:
-    """AudienceError with every reference to something that does not exist, or to the
-    segment `segment_id` itself, by whatever way."""
-    problems: list[Problem] = []
-    refs = dict(metrics_of(definition, path))
-    known = await _metrics(db, set(refs.values()), session)
-    for here, ref in refs.items():
-        if ref not in known:
-            what = ref.name or ref.id or ""
-            problems.append(_missing(here, f"There is no metric {what!r:.80}."))
-    lists = {
-        (*here, "listId"): read_id(condition.list_id, "lst_")
-        for here, condition in conditions_of(definition, path)
-        if isinstance(condition, ListCondition)
-    }
-    wanted = {"_id": {"$in": list(set(lists.values()))}, "deleted_at": None}
-    rows = await find(db.lists, wanted, {"_id": 1}, session=session) if lists else []
-    live = {row["_id"] for row in rows}
-    problems += [
-        _missing(here, "There is no such list.")
-        for here, list_id in lists.items()
-        if list_id not in live
-    ]
-    codes = dict(_postal_codes(definition, path))
-    places = await places_of(db, codes.values())
-    for here, code in codes.items():
-        if country_of(code.country) is None:
-            message = f"Postal codes are known of {', '.join(COUNTRIES)}: give one."
-            problems.append(Problem(Code.INVALID, message, (*here, "country")))
-        elif not are_known():
-            problems.append(Problem(Code.INVALID, NO_CODES, here))
-        elif code not in places:
-            message = f"There is no postal code {code.code!r:.40} there."
-            problems.append(_missing((*here, "code"), message))
-    problems += await _segment_problems(db, definition, path, segment_id, session)
-    if problems:
-        raise AudienceError.of(problems)
 
 
 async def referred_segments(
@@ -139,27 +89,6 @@ async def referred_segments(
         )
     _check_size(definitions, found)
     return found
-
-
-async def check_dependants(
-    db: Database, segment_id: ObjectId, session: Session | None
-) -> None:
-    """TooLarge or Conflict when a segment that refers to this one, by whatever way,
-    has become too large or too deep by what this one says now."""
-    seen = {segment_id}
-    frontier = [segment_id]
-    while frontier:
-        wanted = {"refers_to": {"$in": frontier}, "_id": {"$nin": list(seen)}}
-        fields = {"name": 1, "definition": 1}
-        rows = await find(db.segments, wanted, fields, session=session)
-        for row in rows:
-            try:
-                await referred_segments(db, [parse(row["definition"])], session)
-            except (Conflict, TooLarge) as error:
-                message = f"The segment {row['name']!r} refers to this one. {error}"
-                raise type(error)(message, ("definition",)) from None
-        frontier = [row["_id"] for row in rows]
-        seen.update(frontier)
 
 
 async def names_in(db: Database, definition: Definition) -> dict[str, str]:
@@ -221,46 +150,10 @@ def _check_size(
         )
 
 
-async def _segment_problems(
-    db: Database,
-    definition: Definition,
-    path: Path,
-    segment_id: ObjectId | None,
-    session: Session | None,
-) -> list[Problem]:
-    problems: list[Problem] = []
-    try:
-        segments = await referred_segments(db, [definition], session)
-    except (Conflict, TooLarge) as error:
-        return [Problem(error.code, str(error), path)]
-    for here, condition in conditions_of(definition, path):
-        if not isinstance(condition, SegmentCondition):
-            continue
-        where = (*here, "segmentId")
-        if condition.segment_id not in segments:
-            problems.append(_missing(where, "There is no such segment."))
-        elif segment_id in _reached(condition.segment_id, segments):
-            message = "A segment cannot refer to itself, not even by way of others."
-            problems.append(Problem(Code.CONFLICT, message, where))
-    return problems
-
-
-def _reached(start: str, segments: Mapping[str, Definition]) -> set[ObjectId | None]:
-    reached: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name in reached:
-            continue
-        reached.add(name)
-        if name in segments:
-            waiting.extend(segment_ids_of(segments[name]))
-    return {read_id(name, "seg_") for name in reached}
-
-
-async def _metrics(
+async def metrics_by_ref(
     db: Database, refs: set[MetricRef], session: Session | None = None
 ) -> dict[MetricRef, Document]:
+    """Those of the metrics that there are."""
     if not refs:
         return {}
     ids = [read_id(ref.id, "met_") for ref in refs if ref.id is not None]
@@ -304,15 +197,12 @@ async def _latest(db: Database, metric_ids: set[ObjectId]) -> dict[ObjectId, Any
     return {row["metric_id"]: row["timestamp"] for row in rows}
 
 
-def _postal_codes(
+def postal_codes(
     definition: Definition, path: Path = ()
 ) -> Iterator[tuple[Path, PostalCode]]:
+    """Every postal code with its path."""
     for here, condition in conditions_of(definition, path):
         if isinstance(condition, DistanceCondition) and isinstance(
             condition.of, PostalCode
         ):
             yield (*here, "of", "postalCode"), condition.of
-
-
-def _missing(path: Path, message: str) -> Problem:
-    return Problem(Code.NOT_FOUND, message, path)
