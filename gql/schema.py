@@ -1,7 +1,9 @@
 """The schema: what every noun offers, put together, and what surrounds an operation."""
 
+from typing import Any
+
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
@@ -82,7 +84,15 @@ class Mutation(
 
 
 class AudienceSchema(CompiledSchema):
-    """A schema whose errors are fit to be shown: faults are logged and masked."""
+    """A schema whose errors are fit to be shown: faults are logged and masked, and of
+    variables it is told where they are wrong."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for each in self._schema.type_map.values():
+            if isinstance(each, GraphQLInputObjectType) and _is_one_of(each):
+                # Strawberry's own check of these does not know where it is.
+                each.is_one_of = True
 
     def process_errors(
         self,
@@ -92,6 +102,10 @@ class AudienceSchema(CompiledSchema):
         context = execution_context.context if execution_context else None
         request_id = getattr(context, "request_id", "")
         errors[:] = [present(error, request_id) for error in errors]
+
+
+def _is_one_of(each: GraphQLInputObjectType) -> bool:
+    return bool(each.extensions["strawberry-definition"].is_one_of)
 
 
 schema = AudienceSchema(

@@ -1,5 +1,6 @@
 """The schema as it is published: described throughout, and held to the file."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +81,13 @@ def elements() -> Iterator[str]:
             case GraphQLEnumType():
                 for value_name in each.values:
                     yield f"{name}.{value_name}"
+
+
+def test_inputs_with_exactly_one_field_are_known_as_such() -> None:
+    asked = "{ __schema { types { name isOneOf } } }"
+    found = schema.execute_sync(asked)
+
+    types = found.data["__schema"]["types"] if found.data else []
+    assert sorted(it["name"] for it in types if it["isOneOf"]) == sorted(
+        re.findall(r"^input (\w+) @oneOf", FILE.read_text(), re.MULTILINE)
+    )

@@ -65,7 +65,7 @@ class At:
         if not isinstance(self.value, list):
             self.wrong(f"A list of {what} is expected.")
         elif len(self.value) < least:
-            self.wrong(f"At least {least} {what} must be given.")
+            self.wrong(f"Too few {what}: {len(self.value)} instead of {least} or more.")
         elif len(self.value) > most:
             self.wrong(
                 f"There are {len(self.value)} {what}; at most {most} are allowed.",

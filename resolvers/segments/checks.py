@@ -1,11 +1,13 @@
 """Definitions whose references lead nowhere, in a circle or too far are refused."""
 
+import re
 from collections.abc import Mapping
+from typing import Literal
 
-from bson import ObjectId
+from bson import ObjectId, Regex
 
 from audience.conditions import Definition, parse
-from audience.conditions.tree import ListCondition, SegmentCondition
+from audience.conditions.tree import ListCondition, MetricRef, SegmentCondition
 from audience.conditions.walking import Path, conditions_of, metrics_of
 from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
 from audience.postal import COUNTRIES, country_of
@@ -34,22 +36,22 @@ async def check_references(
     problems: list[Problem] = []
     refs = dict(metrics_of(definition, path))
     known = await metrics_by_ref(db, set(refs.values()), session)
-    for here, ref in refs.items():
-        if ref not in known:
-            what = ref.name or ref.id or ""
-            problems.append(_missing(here, f"There is no metric {what!r:.80}."))
+    problems += await _metric_problems(
+        db, {here: ref for here, ref in refs.items() if ref not in known}
+    )
     lists = {
-        (*here, "listId"): read_id(condition.list_id, "lst_")
+        (*here, "listId"): condition.list_id
         for here, condition in conditions_of(definition, path)
         if isinstance(condition, ListCondition)
     }
-    wanted = {"_id": {"$in": list(set(lists.values()))}, "deleted_at": None}
+    ids = {read_id(each, "lst_") for each in lists.values()}
+    wanted = {"_id": {"$in": list(ids)}, "deleted_at": None}
     rows = await find(db.lists, wanted, {"_id": 1}, session=session) if lists else []
     live = {row["_id"] for row in rows}
     problems += [
-        _missing(here, "There is no such list.")
+        _missing(here, f"There is no such list.{_if_other(list_id, 'segment')}")
         for here, list_id in lists.items()
-        if list_id not in live
+        if read_id(list_id, "lst_") not in live
     ]
     codes = dict(postal_codes(definition, path))
     places = await places_of(db, codes.values())
@@ -60,7 +62,7 @@ async def check_references(
         elif not are_known():
             problems.append(Problem(Code.INVALID, NO_CODES, here))
         elif code not in places:
-            message = f"There is no postal code {code.code!r:.40} there."
+            message = f"There is no postal code {code.code!r:.40} in {code.country}."
             problems.append(_missing((*here, "code"), message))
     problems += await _segment_problems(db, definition, path, segment_id, session)
     if problems:
@@ -88,6 +90,27 @@ async def check_dependants(
         seen.update(frontier)
 
 
+async def _metric_problems(
+    db: Database, missing: Mapping[Path, MetricRef]
+) -> list[Problem]:
+    """That there are no such metrics, and which there are with another case."""
+    names = [
+        Regex(rf"\A{re.escape(ref.name)}\z", "i")
+        for ref in missing.values()
+        if ref.name
+    ]
+    wanted = {"name": {"$in": names}}
+    rows = await find(db.metrics, wanted, {"name": 1}) if names else []
+    there = {row["name"].lower(): row["name"] for row in rows}
+    problems = []
+    for here, ref in missing.items():
+        message = f"There is no metric {ref.name or ref.id!r:.80}."
+        if known := there.get((ref.name or "").lower()):
+            message += f" There is {known!r:.80}: case matters."
+        problems.append(_missing(here, message))
+    return problems
+
+
 async def _segment_problems(
     db: Database,
     definition: Definition,
@@ -105,7 +128,8 @@ async def _segment_problems(
             continue
         where = (*here, "segmentId")
         if condition.segment_id not in segments:
-            problems.append(_missing(where, "There is no such segment."))
+            other = _if_other(condition.segment_id, "list")
+            problems.append(_missing(where, f"There is no such segment.{other}"))
         elif segment_id in _reached(condition.segment_id, segments):
             message = "A segment cannot refer to itself, not even by way of others."
             problems.append(Problem(Code.CONFLICT, message, where))
@@ -123,6 +147,13 @@ def _reached(start: str, segments: Mapping[str, Definition]) -> set[ObjectId | N
         if name in segments:
             waiting.extend(segment_ids_of(segments[name]))
     return {read_id(name, "seg_") for name in reached}
+
+
+def _if_other(given: str, noun: Literal["list", "segment"]) -> str:
+    """A sentence that helps when it is the id of the other kind."""
+    if not given.startswith({"list": "lst_", "segment": "seg_"}[noun]):
+        return ""
+    return f" This is the id of a {noun}: use the condition {noun}."
 
 
 def _missing(path: Path, message: str) -> Problem:

@@ -450,8 +450,49 @@ async def test_every_fault_of_a_definition_is_told(
     assert empty["createSegment"]["userErrors"] == [
         {
             "code": "INVALID",
-            "message": "At least 1 conditions must be given.",
+            "message": "Too few conditions: 0 instead of 1 or more.",
             "path": ["definition", "groups", "0", "anyOf"],
+        }
+    ]
+
+
+async def test_what_was_meant_is_told_where_it_is_near(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    event = {"metric": {"name": "placed order"}, "compare": {"atLeast": 1}}
+    given = [
+        {"event": event},
+        {"list": {"listId": f"seg_{ObjectId()}"}},
+        {"segment": {"segmentId": f"lst_{ObjectId()}"}},
+    ]
+    definition = {"groups": [{"anyOf": given}]}
+
+    refused = await graphql(CREATE, input={"name": "x", "definition": definition})
+
+    assert [it["message"] for it in refused["createSegment"]["userErrors"]] == [
+        "There is no metric 'placed order'. There is 'Placed Order': case matters.",
+        "There is no such list. This is the id of a segment: use the condition "
+        "segment.",
+        "There is no such segment. This is the id of a list: use the condition list.",
+    ]
+
+
+async def test_two_fields_where_one_is_expected_are_told_with_their_path(
+    api: Api, db: Database
+) -> None:
+    await shop(db)
+
+    refused = await api.refusals(
+        PREVIEW, definition=orders({"atLeast": 1, "atMost": 2})
+    )
+
+    assert refused == [
+        {
+            "message": "Variable '$definition' has invalid value at "
+            ".groups[0].anyOf[0].event.compare: Within OneOf Input Object type "
+            "'NumberComparison', exactly one field must be specified, and the value "
+            "for that field must be non-null."
         }
     ]
 
