@@ -50,8 +50,11 @@ def main() -> None:
 
     try:
         cli(prog_name="audience")
+    except AudienceError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"audience: {problem.message}\n")
+        sys.exit(1)
     except (
-        AudienceError,
         BadSettings,
         MongodFailed,
         PortTaken,

@@ -37,7 +37,7 @@ async def import_document(
             db, document, names, now=datetime.now(UTC), name=name
         )
     except AudienceError as error:
-        raise AudienceError.of([_with_path(it) for it in error.problems]) from None
+        raise AudienceError.of([_of_file(it) for it in error.problems]) from None
     say(str(global_id(Kind.SEGMENT)(made["_id"])))
 
 
@@ -53,6 +53,10 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _with_path(problem: Problem) -> Problem:
+def _of_file(problem: Problem) -> Problem:
+    """With its path, and the options that say what the API's arguments do."""
+    message = problem.message
+    for argument, option in (("metrics", "--metric"), ("groups", "--group")):
+        message = message.replace(f"in `{argument}`", f"with {option}")
     path = ".".join(problem.path)
-    return Problem(problem.code, f"{path}: {problem.message}", problem.path)
+    return Problem(problem.code, f"{path}: {message}", problem.path)

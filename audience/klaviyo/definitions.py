@@ -146,8 +146,8 @@ def _membership(said: Json, names: Names) -> list[Json]:
             raise Refused("When someone came into a segment is not kept.", *_TIMEFRAME)
         else:
             raise Refused(
-                f"Which list or segment {group!r:.40} is here is not said: name it in "
-                "`groups`.",
+                f"It is not said which list or segment here is {group!r:.40}: name it "
+                "in `groups`.",
                 *("group_ids", str(place)),
             )
     return conditions if is_member else _all(conditions)
@@ -179,7 +179,8 @@ def _metric(said: Json, names: Names) -> Json:
     metric = said.get("metric_id")
     if not isinstance(metric, str) or metric not in names.metrics:
         raise Refused(
-            f"Which metric {metric!r:.40} is here is not said: name it in `metrics`.",
+            f"It is not said which metric here is {metric!r:.40}: name it in "
+            "`metrics`.",
             "metric_id",
         )
     return {"name": names.metrics[metric]}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from audience.errors import AudienceError
+from audience.errors import AudienceError, Code, Problem
 from resolvers.db import Database, find
+from server.cli import main
 from server.segments import import_document, read_document
 from tests.gql.test_segments import written_elsewhere
 from tests.resolvers.test_segments import NOW
@@ -39,7 +40,8 @@ async def test_a_file_becomes_a_segment(
         (
             json.dumps(written_elsewhere("M9")),
             ["M1=x"],
-            "document.definition.condition_groups.0.conditions.0.metric_id: Which",
+            "document.definition.condition_groups.0.conditions.0.metric_id: It is not "
+            "said which metric here is 'M9': name it with --metric.",
         ),
     ],
 )
@@ -55,3 +57,18 @@ async def test_what_is_wrong_with_a_file_is_told(
 
     assert message in str(raised.value)
     assert await find(db.segments, {}) == []
+
+
+def test_every_problem_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: Any) -> None:
+        raise AudienceError.of(Problem(Code.INVALID, it, ()) for it in ("A.", "B."))
+
+    monkeypatch.setattr("server.cli.cli", fail)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "audience: A.\naudience: B.\n"
