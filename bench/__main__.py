@@ -12,16 +12,17 @@ from typing import Annotated
 
 import typer
 
+from bench import journey_questions, segment_questions
 from bench.compare import compare, show, table
 from bench.database import FOLDER, filled, find_facts, forget_sign_ups, kept_mongod
+from bench.generated import loaded
 from bench.imports import measure_imports
 from bench.ingestion import measure_ingestion
-from bench.journey_segments import compare_segments
+from bench.journey_segments import journey, named_ids
 from bench.load import BenchFailed, check_wrk
 from bench.membership import PHASES, measure
 from bench.profile import profile as run_profile
 from bench.scenarios import SCENARIOS, Facts, Scenario
-from bench.segments import load as load_segments
 from bench.segments import measure_segments
 from bench.sides import NODE, SIDES
 from resolvers.db import close, connect
@@ -112,52 +113,72 @@ def profile(
         )
 
 
+Only = Annotated[str, typer.Option(help="Numbers of segments, such as 1,5,13. [all]")]
+Rounds = Annotated[int, typer.Option(min=1)]
+Limit = Annotated[float, typer.Option(help="Seconds for one that is forced.")]
+Forced = Annotated[bool, typer.Option(help="Time every way that could answer.")]
+Naive = Annotated[bool, typer.Option(help="Time a $lookup for each profile.")]
+
+
 @cli.command()
 def journey_segments(
     households: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many. [all 2,469]")
     ] = None,
+    only: Only = "",
+    rounds: Rounds = 5,
+    limit: Limit = 60,
+    forced: Forced = True,
+    naive: Naive = True,
 ) -> None:
-    """Count six segments over the whole data set, and the same in its files."""
+    """Answer twenty segments of real data in every way, and from the source files."""
+
+    async def run(uri: str) -> None:
+        async with journey(uri, households) as data:
+            asked = journey_questions.questions_of(await named_ids(data.db))
+            await measure_segments(
+                data,
+                asked,
+                _numbers(only),
+                rounds,
+                int(limit * 1000),
+                forced=forced,
+                naive=naive,
+            )
+
     with alone(), kept_mongod() as kept:
-        asyncio.run(compare_segments(kept.uri, households))
+        asyncio.run(run(kept.uri))
 
 
 @cli.command()
 def segments(
     profiles: Annotated[int, typer.Option(min=100)] = 200_000,
     events: Annotated[int, typer.Option(min=1_000)] = 5_000_000,
-    only: Annotated[
-        str, typer.Option(help="Numbers of segments, such as 1,5,13. [all]")
-    ] = "",
-    rounds: Annotated[int, typer.Option(min=1)] = 5,
-    limit: Annotated[float, typer.Option(help="Seconds for one that is forced.")] = 10,
-    forced: Annotated[
-        bool, typer.Option(help="Time every way that could answer.")
-    ] = True,
-    naive: Annotated[
-        bool, typer.Option(help="Time a $lookup for each profile.")
-    ] = True,
+    only: Only = "",
+    rounds: Rounds = 5,
+    limit: Limit = 10,
+    forced: Forced = True,
+    naive: Naive = True,
     load: Annotated[bool, typer.Option(help="Only load the data.")] = False,
 ) -> None:
     """Answer twenty segments in every way, and by DuckDB: equal members, times."""
-    numbers = [int(each) for each in only.split(",") if each]
-    with alone(), kept_mongod() as kept:
-        if load:
-            asyncio.run(load_segments(kept.uri, profiles, events))
-            return
-        asyncio.run(
-            measure_segments(
-                kept.uri,
-                profiles,
-                events,
-                numbers,
+
+    async def run(uri: str) -> None:
+        async with loaded(uri, profiles, events) as data:
+            if load:
+                return
+            await measure_segments(
+                data,
+                segment_questions.QUESTIONS,
+                _numbers(only),
                 rounds,
                 int(limit * 1000),
                 forced=forced,
                 naive=naive,
             )
-        )
+
+    with alone(), kept_mongod() as kept:
+        asyncio.run(run(kept.uri))
 
 
 @cli.command()
@@ -232,6 +253,10 @@ def install_node_peers() -> None:
             f"npm could not install the Node servers: {error.stderr.strip()[-500:]}"
         ) from None
     stamp.write_bytes(lock)
+
+
+def _numbers(only: str) -> list[int]:
+    return [int(each) for each in only.split(",") if each]
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 a file of its own, and loaded into MongoDB from there. So both know the same."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -15,8 +15,10 @@ import duckdb
 from bson import ObjectId
 
 from audience.events import SUMMARY_TIMES
+from bench.database import FOLDER
+from bench.questions import Data
 from resolvers.collections import prepare
-from resolvers.db import Database, Document, at_once
+from resolvers.db import Database, Document, at_once, close, connect
 from resolvers.metrics import ensure_metrics
 
 METRICS = (
@@ -138,6 +140,18 @@ def generated(folder: Path, people: int, events: int) -> Generated:
     if row is None:
         raise RuntimeError(f"{path} is damaged: delete it.")
     return Generated(tables, row[0].replace(tzinfo=UTC))
+
+
+@asynccontextmanager
+async def loaded(uri: str, people: int, events: int) -> AsyncIterator[Data]:
+    """The data in both databases, loaded unless they are there from an earlier run."""
+    data = generated(FOLDER, people, events)
+    db = connect(uri, f"generated_{people}_{events}")
+    try:
+        await fill(db, data, people)
+        yield Data(db, data.tables, data.now, number_of)
+    finally:
+        await close(db)
 
 
 async def fill(db: Database, data: Generated, people: int) -> None:

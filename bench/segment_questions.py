@@ -1,50 +1,20 @@
 """Twenty segments over the generated people, from trivial to hard, each with the same
-in SQL: the numbers of the people who are in it."""
-
-from dataclasses import dataclass
-from typing import Any
+in SQL over the tables `people` and `events`, where metrics and cities are the places of
+their names."""
 
 from bench.generated import LIST
+from bench.questions import (
+    Json,
+    Question,
+    days,
+    equal,
+    has,
+    sequence,
+    step,
+    where,
+    within,
+)
 from server.seeds.starters import did, every
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A segment. In the SQL `$now` is the instant of the question, `people` and
-    `events` are the tables; metrics and cities are the places of their names."""
-
-    title: str
-    definition: Json
-    sql: str
-
-
-def _field(path: str, comparison: Json) -> Json:
-    return {"property": {"filter": {"path": path, "is": comparison}}}
-
-
-def _city(number: int) -> Json:
-    return _field("location.city", {"text": {"equals": f"City {number}"}})
-
-
-def _within(nearest: int, farthest: int) -> Json:
-    ends = {"from": nearest, "to": farthest}
-    spans = {name: {"amount": days, "unit": "DAY"} for name, days in ends.items()}
-    return {"inTheLastBetween": spans}
-
-
-def _where(path: str, comparison: Json) -> list[Json]:
-    return [{"path": path, "is": comparison}]
-
-
-def _sequence(*steps: Json, **more: Any) -> Json:
-    return {"sequence": {"steps": list(steps), **more}}
-
-
-def _step(metric: str, *, happened: bool = True) -> Json:
-    return {"metric": {"name": metric}, "happened": happened}
-
 
 OPENED, VIEWED, BEGAN, ORDERED = (
     "Opened Email",
@@ -75,7 +45,7 @@ def _counts(*wanted: tuple[int, int | None, str]) -> str:
 QUESTIONS = (
     Question(
         "in a city",
-        every(_city(7)),
+        every(has("location.city", equal("City 7"))),
         "SELECT number FROM people WHERE city = 7",
     ),
     Question(
@@ -91,9 +61,9 @@ QUESTIONS = (
     Question(
         "birthday in the next 7 days",
         every(
-            _field(
+            has(
                 "properties.birthday",
-                {"date": {"anniversary": {"inTheNext": {"amount": 7, "unit": "DAY"}}}},
+                {"date": {"anniversary": {"inTheNext": days(7)}}},
             )
         ),
         """
@@ -118,7 +88,7 @@ QUESTIONS = (
             did(ORDERED, {"atLeast": 3}, 90),
             did(OPENED, {"equals": 0}, 30),
             IN_LIST,
-            _city(0),
+            has("location.city", equal("City 0")),
         ),
         f"""
         SELECT person FROM ({_counts((3, 90, ">= 3"), (0, 30, "= 0"))})
@@ -129,7 +99,12 @@ QUESTIONS = (
         "ordered in 90 days or in a city, nothing opened in 30",
         {
             "groups": [
-                {"anyOf": [did(ORDERED, {"atLeast": 1}, 90), _city(0)]},
+                {
+                    "anyOf": [
+                        did(ORDERED, {"atLeast": 1}, 90),
+                        has("location.city", equal("City 0")),
+                    ]
+                },
                 {"anyOf": [did(OPENED, {"equals": 0}, 30)]},
             ]
         },
@@ -152,7 +127,7 @@ QUESTIONS = (
         every(
             did(OPENED, {"atLeast": 10}, 180),
             did(VIEWED, {"atLeast": 5}, 30),
-            _field("properties.tier", {"text": {"equals": "gold"}}),
+            has("properties.tier", equal("gold")),
         ),
         f"""
         SELECT person FROM ({_counts((0, 180, ">= 10"), (1, 30, ">= 5"))})
@@ -167,7 +142,7 @@ QUESTIONS = (
             did(
                 ORDERED,
                 {"atLeast": 1},
-                during={"notInTheLast": {"amount": 365, "unit": "DAY"}},
+                during={"notInTheLast": days(365)},
             ),
         ),
         """
@@ -177,7 +152,7 @@ QUESTIONS = (
     ),
     Question(
         "a checkout, and no order after the last one",
-        every(_sequence(_step(BEGAN), _step(ORDERED, happened=False))),
+        every(sequence(step(BEGAN), step(ORDERED, happened=False))),
         """
         SELECT person FROM events GROUP BY person
         HAVING max(time) FILTER (metric = 2)
@@ -191,7 +166,7 @@ QUESTIONS = (
                 ORDERED,
                 {"atLeast": 1},
                 90,
-                where=_where("properties.category", {"text": {"equals": "shoes"}}),
+                where=where("properties.category", equal("shoes")),
             )
         ),
         """
@@ -211,7 +186,7 @@ QUESTIONS = (
     Question(
         "viewed 3 times 180 to 90 days ago, not in 60",
         every(
-            did(VIEWED, {"atLeast": 3}, during=_within(90, 180)),
+            did(VIEWED, {"atLeast": 3}, during=within(90, 180)),
             did(VIEWED, {"equals": 0}, 60),
         ),
         """
@@ -250,7 +225,7 @@ QUESTIONS = (
                 ORDERED,
                 {"equals": 0},
                 180,
-                where=_where("value", {"number": {"greaterThan": 50}}),
+                where=where("value", {"number": {"greaterThan": 50}}),
             ),
             REACHABLE,
         ),
@@ -267,13 +242,13 @@ QUESTIONS = (
             did(
                 VIEWED,
                 {"equals": 0},
-                where=_where("properties.sku", {"text": {"equals": "sku7"}}),
+                where=where("properties.sku", equal("sku7")),
             ),
             did(
                 VIEWED,
                 {"equals": 0},
                 30,
-                where=_where("properties.category", {"text": {"equals": "shoes"}}),
+                where=where("properties.category", equal("shoes")),
             ),
         ),
         """
@@ -285,11 +260,11 @@ QUESTIONS = (
     Question(
         "a checkout in 30 days, no order within 3 days after it",
         every(
-            _sequence(
-                _step(BEGAN),
-                _step(ORDERED, happened=False),
-                within={"amount": 3, "unit": "DAY"},
-                during={"inTheLast": {"amount": 30, "unit": "DAY"}},
+            sequence(
+                step(BEGAN),
+                step(ORDERED, happened=False),
+                within=days(3),
+                during={"inTheLast": days(30)},
             )
         ),
         """

@@ -1,6 +1,6 @@
-"""How fast segments are answered: twenty of them over generated people and events, by
-the planner's choice, by every way that it could have chosen, by a `$lookup` for each
-profile, and by DuckDB on the same data. All must find the same members."""
+"""How fast segments are answered: by the planner's choice, by every way that it could
+have chosen, by a `$lookup` for each profile, and by DuckDB on the same data. All must
+find the same members."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,11 +15,9 @@ from rich.table import Table
 
 from audience.conditions import parse
 from audience.plan import Node, plan
-from bench.database import FOLDER
-from bench.generated import Generated, fill, generated, number_of
 from bench.load import BenchFailed
-from bench.segment_questions import QUESTIONS, Question
-from resolvers.db import Database, Document, aggregate, close, connect
+from bench.questions import Data, Question
+from resolvers.db import Database, Document, aggregate
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy, Unsuitable, question
 from resolvers.segments import (
@@ -71,9 +69,8 @@ class Measured:
 
 
 async def measure_segments(
-    uri: str,
-    people: int,
-    events: int,
+    data: Data,
+    questions: Sequence[Question],
     only: Sequence[int],
     rounds: int,
     limit_ms: int,
@@ -81,75 +78,57 @@ async def measure_segments(
     forced: bool,
     naive: bool,
 ) -> None:
-    """Loads what is not there yet, and measures the segments with these numbers (from
-    1; none given: all). Ways other than the planner's have `limit_ms`."""
-    data = generated(FOLDER, people, events)
-    db = connect(uri, f"generated_{people}_{events}")
-    try:
-        await fill(db, data, people)
-        measured = []
-        for number, asked in enumerate(QUESTIONS, 1):
-            if only and number not in only:
-                continue
-            one = await _checked(db, data, number, asked)
-            await _time_choice(db, data, one, rounds)
-            node = await _node(db, data, asked)
-            if forced:
-                await _time_forced(db, data, node, one, rounds, limit_ms)
-            if naive:
-                one.naive = await _naive(db, data, node, one, limit_ms)
-            measured.append(one)
-            print(f"{number}: {one.ours:,.0f} ms", flush=True)
-        overlap = await _time_overlap(db, data, measured[-5:], rounds)
-    finally:
-        await close(db)
-    title = f"{people:,} profiles, {events:,} events; milliseconds"
+    """Measures the questions with these numbers (from 1; none given: all). Ways other
+    than the planner's have `limit_ms`."""
+    measured = []
+    for number, asked in enumerate(questions, 1):
+        if only and number not in only:
+            continue
+        one = await _checked(data, number, asked)
+        await _time_choice(data, one, rounds)
+        node = await _node(data, asked)
+        if forced:
+            await _time_forced(data, node, one, rounds, limit_ms)
+        if naive:
+            one.naive = await _naive(data, node, one, limit_ms)
+        measured.append(one)
+        print(f"{number}: {one.ours:,.0f} ms", flush=True)
+    overlap = await _time_overlap(data, measured[-5:], rounds)
+    profiles = await data.db.profiles.estimated_document_count()
+    events = await data.db.events.estimated_document_count()
+    title = f"{profiles:,} profiles, {events:,} events; milliseconds"
     Console(width=150).print(_table(title, measured))
     if overlap:
         numbers = ", ".join(str(one.number) for one in measured[-5:])
         print(f"Every overlap of {numbers}: {overlap:,.0f} ms.")
 
 
-async def load(uri: str, people: int, events: int) -> None:
-    """Makes and loads the data, unless they are there."""
-    data = generated(FOLDER, people, events)
-    db = connect(uri, f"generated_{people}_{events}")
-    try:
-        await fill(db, data, people)
-    finally:
-        await close(db)
-
-
-async def _checked(
-    db: Database, data: Generated, number: int, asked: Question
-) -> Measured:
+async def _checked(data: Data, number: int, asked: Question) -> Measured:
     """BenchFailed unless the members are those that DuckDB finds."""
-    found = await preview(db, parse(asked.definition), data.now, UTC)
+    found = await preview(data.db, parse(asked.definition), data.now, UTC)
     expected = _by_duckdb(data, asked)
-    answer = await settled(db, found.asked)
-    members = _numbers(await aggregate(db.profiles, answer.stages))
+    answer = await settled(data.db, found.asked)
+    members = _numbers(data, await aggregate(data.db.profiles, answer.stages))
     _same(asked.title, answer.strategy, members, expected)
     return Measured(number, asked, len(expected), answer.strategy)
 
 
-async def _time_choice(
-    db: Database, data: Generated, one: Measured, rounds: int
-) -> None:
+async def _time_choice(data: Data, one: Measured, rounds: int) -> None:
     definition = parse(one.question.definition)
 
     async def count() -> int:
-        return await (await preview(db, definition, data.now, UTC)).count(db)
+        return await (await preview(data.db, definition, data.now, UTC)).count(data.db)
 
     async def page() -> Any:
-        return await (await preview(db, definition, data.now, UTC)).page(
-            db, _FIRST_PAGE
+        return await (await preview(data.db, definition, data.now, UTC)).page(
+            data.db, _FIRST_PAGE
         )
 
     first = await page()
     after = PageRequest(20, after=first.cursors[-1]) if first.rows else _FIRST_PAGE
 
     async def next_page() -> None:
-        await (await preview(db, definition, data.now, UTC)).page(db, after)
+        await (await preview(data.db, definition, data.now, UTC)).page(data.db, after)
 
     ours, duckdb, pages, next_pages = [], [], [], []
     for _ in range(rounds):
@@ -164,8 +143,7 @@ async def _time_choice(
 
 
 async def _time_forced(
-    db: Database,
-    data: Generated,
+    data: Data,
     node: Node,
     one: Measured,
     rounds: int,
@@ -177,40 +155,40 @@ async def _time_forced(
             stages = question(node, strategy).stages
         except Unsuitable:
             continue
-        timed = await _timed(db, stages, rounds, limit_ms)
+        timed = await _timed(data.db, stages, one.members, rounds, limit_ms)
         if timed.ms is not None:
-            rows = await aggregate(db.profiles, stages)
-            _same(one.question.title, strategy, _numbers(rows), expected)
+            rows = await aggregate(data.db.profiles, stages)
+            _same(one.question.title, strategy, _numbers(data, rows), expected)
         one.forced[strategy] = timed
     asked = question(node)
     if asked.match is not None:
         return
     for way in (Strategy.PROFILES_FIRST, Strategy.EVENTS_FIRST):
-        answer = await settled(db, asked, way)
-        rows = await aggregate(db.profiles, answer.stages)
-        _same(one.question.title, way, _numbers(rows), expected)
+        answer = await settled(data.db, asked, way)
+        rows = await aggregate(data.db.profiles, answer.stages)
+        _same(one.question.title, way, _numbers(data, rows), expected)
 
         async def count(way: Strategy = way) -> None:
-            await count_members(db, [await settled(db, asked, way)])
+            await count_members(data.db, [await settled(data.db, asked, way)])
 
         one.forced[way] = Timed(await _median_ms(count, rounds))
 
 
 async def _time_overlap(
-    db: Database, data: Generated, measured: Sequence[Measured], rounds: int
+    data: Data, measured: Sequence[Measured], rounds: int
 ) -> float | None:
     """The sizes of every intersection of these segments, which DuckDB's must equal."""
     if len(measured) < 2:
         return None
     segments = [
         await create_segment(
-            db, f"{time.time_ns()}", it.question.definition, now=_now()
+            data.db, f"{time.time_ns()}", it.question.definition, now=_now()
         )
         for it in measured
     ]
     ids = [each["_id"] for each in segments]
     try:
-        found = await segment_overlap(db, ids, data.now)
+        found = await segment_overlap(data.db, ids, data.now)
         expected = [_by_duckdb(data, one.question) for one in measured]
         for each in found:
             places = [ids.index(segment["_id"]) for segment in each.segments]
@@ -218,36 +196,37 @@ async def _time_overlap(
                 raise BenchFailed(f"The overlap of {places} has not {each.size:,}.")
 
         async def overlap() -> None:
-            await segment_overlap(db, ids, data.now)
+            await segment_overlap(data.db, ids, data.now)
 
         return median([await _ms(overlap) for _ in range(rounds)])
     finally:
-        await db.segments.delete_many({"_id": {"$in": ids}})
+        await data.db.segments.delete_many({"_id": {"$in": ids}})
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _naive(
-    db: Database, data: Generated, node: Node, one: Measured, limit_ms: int
-) -> Timed | None:
+async def _naive(data: Data, node: Node, one: Measured, limit_ms: int) -> Timed | None:
     """A `$lookup` into the events for each condition on them and each profile that the
     other conditions leave; no summaries."""
     try:
         stages = question(node, Strategy.CANDIDATES, use_summaries=False).stages
     except Unsuitable:
         return None
-    return await _timed(db, stages, 1, limit_ms)
+    return await _timed(data.db, stages, one.members, 1, limit_ms)
 
 
 async def _timed(
-    db: Database, stages: Sequence[Document], rounds: int, limit_ms: int
+    db: Database, stages: Sequence[Document], members: int, rounds: int, limit_ms: int
 ) -> Timed:
     counted = [*stages, {"$count": "n"}]
 
     async def count() -> None:
-        await aggregate(db.profiles, counted, limit_ms=limit_ms)
+        rows = await aggregate(db.profiles, counted, limit_ms=limit_ms)
+        found = rows[0]["n"] if rows else 0
+        if found != members:
+            raise BenchFailed(f"{found:,} people instead of {members:,}: {stages}")
 
     try:
         return Timed(await _median_ms(count, rounds))
@@ -255,9 +234,9 @@ async def _timed(
         return Timed(None, limit_ms)
 
 
-async def _node(db: Database, data: Generated, asked: Question) -> Node:
+async def _node(data: Data, asked: Question) -> Node:
     definition = parse(asked.definition)
-    references = await references_of(db, definition)
+    references = await references_of(data.db, definition)
     return plan(definition, now=data.now, zone=UTC, references=references)
 
 
@@ -275,17 +254,17 @@ async def _ms(ask: Callable[[], Awaitable[Any]]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def _by_duckdb(data: Generated, asked: Question) -> set[int]:
+def _by_duckdb(data: Data, asked: Question) -> set[int]:
     return {row[0] for row in _ask_duckdb(data, asked.sql)}
 
 
-def _ask_duckdb(data: Generated, sql: str) -> list[tuple[Any, ...]]:
+def _ask_duckdb(data: Data, sql: str) -> list[tuple[Any, ...]]:
     given = {"now": data.now.replace(tzinfo=None)} if "$now" in sql else {}
     return data.tables.execute(sql, given).fetchall()
 
 
-def _numbers(rows: Sequence[Document]) -> set[int]:
-    return {number_of(row["_id"]) for row in rows}
+def _numbers(data: Data, rows: Sequence[Document]) -> set[int]:
+    return {data.number_of(row["_id"]) for row in rows}
 
 
 def _same(title: str, way: str, found: set[int], expected: set[int]) -> None:
