@@ -56,7 +56,28 @@ class Gathering:
         Reads of one `kind` must mean the same, whoever asks; what they find is shared
         and must not be changed.
         """
-        if not self.on or len(keys) > FEW:
+        if len(keys) > FEW:
+            return await read(list(keys))
+        return await self._share(kind, keys, read)
+
+    async def write(
+        self,
+        kind: Hashable,
+        change: Key,
+        write: Read[Key, Value],
+    ) -> Value:
+        """What comes of the change, which `write` makes with others of its kind.
+
+        It waits like a read. `write` says what came of each, and raises nothing for
+        the sake of one. Where it fails, each change is made anew by itself, so to make
+        one again must do no harm.
+        """
+        return (await self._share(kind, [change], write))[change]
+
+    async def _share(
+        self, kind: Hashable, keys: Sequence[Key], read: Read[Key, Value]
+    ) -> dict[Key, Value]:
+        if not self.on:
             return await read(list(keys))
         loop = asyncio.get_running_loop()
         asked = Asked(keys, read, loop.create_future())

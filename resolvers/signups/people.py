@@ -1,6 +1,7 @@
 """Who signs up: profiles found or made by the addresses that were given."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bson import ObjectId
@@ -10,48 +11,107 @@ from audience.errors import AudienceError, Conflict
 from audience.identity import Identity
 from audience.signups import PHONE_CHANNELS, SignUp
 from resolvers.db import Database, Document, find
-from resolvers.profiles import resolve_profiles, upsert_profile
 from resolvers.profiles.reads import having
+from resolvers.profiles.resolution import Request, settle_requests
 
 _ATTEMPTS = 5
 
+Channels = tuple[Channel, ...]
+People = list[tuple[ObjectId, Channels]]
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who signs up, when, and whether their word counts for more than a stranger's."""
+
+    sign_up: SignUp
+    now: datetime
+    is_trusted: bool
+
 
 async def people_of(
-    db: Database, sign_up: SignUp, now: datetime, is_trusted: bool
-) -> list[tuple[ObjectId, tuple[Channel, ...]]]:
-    """Who signs up, each for which channels; made where they are new."""
+    db: Database, newcomers: Sequence[Newcomer]
+) -> list[People | AudienceError]:
+    """The profiles of each, and for which channels they sign up, in order; made where
+    they are new, and told what the person says about themselves. An error among them
+    stops no other."""
+    outcomes: dict[int, People | AudienceError] = {}
+    waiting = list(range(len(newcomers)))
     for _ in range(_ATTEMPTS):
-        wanted = await _identities(db, sign_up, is_trusted)
-        resolved = await resolve_profiles(
-            db, [who for who, _ in wanted], now, is_trusted=is_trusted
-        )
-        refused = [each for each in resolved if isinstance(each, AudienceError)]
-        if not refused:
-            ids = [each.id for each in resolved if not isinstance(each, AudienceError)]
-            people = [
-                (profile_id, channels)
-                for profile_id, (_, channels) in zip(ids, wanted, strict=True)
-            ]
-            await _tell(db, sign_up, people[0][0], now)
-            return people
-        if not isinstance(refused[0], Conflict):
-            raise refused[0]
+        if not waiting:
+            break
+        some = [newcomers[index] for index in waiting]
+        found = await _settle(db, some, min(each.now for each in some))
+        outcomes |= zip(waiting, found, strict=True)
         # Someone took an address since it was looked up: look again.
-    raise Conflict("Others sign up with the same address now: send it again.")
+        waiting = [each for each in waiting if isinstance(outcomes[each], Conflict)]
+    for index in waiting:
+        outcomes[index] = Conflict(
+            "Others sign up with the same address now: send it again."
+        )
+    return [outcomes[index] for index in range(len(newcomers))]
+
+
+async def _settle(
+    db: Database, newcomers: Sequence[Newcomer], now: datetime
+) -> list[People | AudienceError]:
+    wanted = await _identities(db, newcomers)
+    requests = [
+        Request(
+            identity,
+            newcomer.sign_up.change if nth == 0 else None,
+            is_trusted=newcomer.is_trusted,
+        )
+        for newcomer, identities in zip(newcomers, wanted, strict=True)
+        for nth, (identity, _) in enumerate(identities)
+    ]
+    settled = iter(await settle_requests(db, requests, now))
+    outcomes: list[People | AudienceError] = []
+    for identities in wanted:
+        people: People = []
+        refused: list[AudienceError] = []
+        for _, channels in identities:
+            each = next(settled)
+            if isinstance(each, AudienceError):
+                refused.append(each)
+            else:
+                people.append((each.id, channels))
+        outcomes.append(refused[0] if refused else people)
+    return outcomes
 
 
 async def _identities(
-    db: Database, sign_up: SignUp, is_trusted: bool
-) -> list[tuple[Identity, tuple[Channel, ...]]]:
-    """Each profile's identity, with the channels that it signs up for."""
-    who, channels = sign_up.change.identity, sign_up.channels
+    db: Database, newcomers: Sequence[Newcomer]
+) -> list[list[tuple[Identity, Channels]]]:
+    """Each profile's identity, with the channels that it signs up for, in order."""
+    emails: list[str] = []
+    phones: list[str] = []
+    for newcomer in newcomers:
+        who = newcomer.sign_up.change.identity
+        if who.email is not None and who.phone_number is not None:
+            emails.append(who.email)
+            phones.append(who.phone_number)
+    holders: list[Document] = []
+    if emails:
+        either = [having("email", emails), having("phone_number", phones)]
+        fields = {"email": 1, "phone_number": 1}
+        holders = await find(db.profiles, {"$or": either}, fields)
+    return [_apart(newcomer, holders) for newcomer in newcomers]
+
+
+def _apart(
+    newcomer: Newcomer, holders: Sequence[Document]
+) -> list[tuple[Identity, Channels]]:
+    who, channels = newcomer.sign_up.change.identity, newcomer.sign_up.channels
     email, phone = who.email, who.phone_number
     if email is None or phone is None:
         return [(who, channels)]
-    either = [having("email", [email]), having("phone_number", [phone])]
-    fields = {"email": 1, "phone_number": 1}
-    holders = await find(db.profiles, {"$or": either}, fields)
-    if _are_one(holders, email, phone, is_trusted):
+    own = [
+        each
+        for each in holders
+        if each.get("email") == email or each.get("phone_number") == phone
+    ]
+    if _are_one(own, email, phone, newcomer.is_trusted):
         return [(who, channels)]
     apart = [
         (
@@ -74,13 +134,3 @@ def _are_one(holders: list[Document], email: str, phone: str, is_trusted: bool) 
     if (has_email, has_phone) == (email, phone):
         return True
     return is_trusted and None in (has_email, has_phone)
-
-
-async def _tell(
-    db: Database, sign_up: SignUp, profile_id: ObjectId, now: datetime
-) -> None:
-    """Fills in what the person says about themselves."""
-    said = sign_up.change
-    if said.attributes or said.location or said.properties:
-        change = replace(said, identity=Identity(id=str(profile_id)))
-        await upsert_profile(db, change, now)

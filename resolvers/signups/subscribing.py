@@ -1,31 +1,34 @@
 """People sign up to a list.
 
 What a caller learns is the same for the known and the unknown, and the database does
-about the same work for both.
+about the same work for both. Sign-ups that come at the same time are written together.
 """
 
-import secrets
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Statement, Status
+from audience.consent import NO_EVIDENCE, Channel, Evidence, Status
+from audience.errors import AudienceError
 from audience.identity import Identity
 from audience.lists import OptIn
-from audience.signups import SignUp, by_address
+from audience.signups import SignUp
 from audience.tokens import ConfirmationClaim, Tokens, confirmation_token
-from resolvers.consent import ConsentChange, Draft, say
+from resolvers.consent import Draft
 from resolvers.db import Database, Document, Session, transaction
-from resolvers.lists import check_still_there, live_list, membership, membership_in
-from resolvers.signups.people import people_of
-from resolvers.signups.writing import (
-    membership_source,
-    read_person,
-    without,
-    write_person,
+from resolvers.lists import check_still_there, live_list
+from resolvers.signups.drafting import (
+    channels_to_confirm,
+    draft_sign_up,
+    own_channels,
+    unanswered,
 )
+from resolvers.signups.people import Newcomer, people_of
+from resolvers.signups.writing import Written, read_people, read_person, write_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,25 @@ class SignedUp:
     status: Status
     list: Document
     confirmations: tuple[Confirmation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """A sign-up that waits to be written with others."""
+
+    newcomer: Newcomer
+    proof: Evidence
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """One profile of a request's, which signs up for these channels."""
+
+    request: _Request
+    found: Document
+    profile_id: ObjectId
+    channels: tuple[Channel, ...]
 
 
 async def subscribe(
@@ -69,29 +91,12 @@ async def subscribe(
     `is_trusted`: an e-mail address and a phone number of different profiles, or one
     known and one new, each sign up a profile of their own. A suppression stays.
     """
-    found = await live_list(db, sign_up.list_id)
     proof = replace(evidence, consent_text=sign_up.consent_text)
-    confirmations: list[Confirmation] = []
-    for profile_id, channels in await people_of(db, sign_up, now, is_trusted):
-
-        async def work(
-            session: Session,
-            profile_id: ObjectId = profile_id,
-            channels: tuple[Channel, ...] = channels,
-        ) -> list[Confirmation]:
-            profile = await read_person(db, profile_id, session)
-            if profile is None:  # erased this very moment
-                return []
-            draft = Draft(profile)
-            own = _own(profile, sign_up.change.identity, channels)
-            asked = _asked(draft, own, found, is_trusted)
-            return await _sign_up(
-                db, draft, sign_up, found, own, asked, proof, tokens, now, session
-            )
-
-        confirmations += await transaction(db, work)
-        await check_still_there(db, found["_id"], [profile_id])
-    return SignedUp(_status(found), found, tuple(confirmations))
+    request = _Request(Newcomer(sign_up, now, is_trusted), proof, tokens)
+    done = await db.gathering.write("sign-ups", request, partial(_subscribe_all, db))
+    if isinstance(done, AudienceError):
+        raise done
+    return done
 
 
 async def subscribe_known(
@@ -117,15 +122,15 @@ async def subscribe_known(
             return None
         who, own = sign_up.change.identity, sign_up.channels
         if who != Identity():
-            own = _own(profile, who, own)
+            own = own_channels(profile, who, own)
         draft = Draft(profile)
-        new = _unanswered(draft, found["_id"], own, is_retry)
+        new = unanswered(draft, found["_id"], own, is_retry)
         if not new:
             return None
-        asked = _asked(draft, new, found, is_trusted=True)
-        return await _sign_up(
-            db, draft, sign_up, found, new, asked, proof, tokens, now, session
-        )
+        asked = channels_to_confirm(draft, new, found, is_trusted=True)
+        changes, waiting = draft_sign_up(draft, sign_up, found, new, asked, proof, now)
+        await write_people(db, [Written(draft, changes, now)], session)
+        return [_confirmation(profile, each, tokens, now) for each in waiting]
 
     confirmations = await transaction(db, work)
     await check_still_there(db, found["_id"], [profile_id])
@@ -134,160 +139,101 @@ async def subscribe_known(
     return SignedUp(_status(found), found, tuple(confirmations))
 
 
-async def _sign_up(
-    db: Database,
-    draft: Draft,
-    sign_up: SignUp,
-    found: Document,
-    channels: Sequence[Channel],
-    asked: Sequence[Channel],
-    proof: Evidence,
-    tokens: Tokens,
-    now: datetime,
-    session: Session,
-) -> list[Confirmation]:
-    """Writes the sign-up to the channels, of which some are asked to confirm."""
-    profile = draft.profile
-    agreed = tuple(each for each in channels if each not in asked)
-    before: list[Document] = profile.get("pending", [])
-    pending, waiting = _wait(draft, sign_up, found, asked, before, proof, now)
-    changes: Document = {}
-    if found["opt_in"] == OptIn.SINGLE and (agreed or not asked):
-        changes = _join(draft, sign_up, found, agreed, proof, now)
-        pending = without(pending, agreed, found["_id"])
-    if pending != before:
-        changes["$set"] = {"pending": pending}
-    await write_person(db, draft, changes, now, session)
-    return [_confirmation(profile, each, tokens, now) for each in waiting]
+async def _subscribe_all(
+    db: Database, requests: Sequence[_Request]
+) -> dict[_Request, SignedUp | AudienceError]:
+    """Signs everybody up in the commands of one; what is wrong with one of them stops
+    no other. To do it again changes nothing more."""
+    outcomes: dict[_Request, SignedUp | AudienceError] = {}
+    lists = await _each_list(db, {each.newcomer.sign_up.list_id for each in requests})
+    asked: dict[_Request, Document] = {}
+    for request in requests:
+        found = lists[request.newcomer.sign_up.list_id]
+        if isinstance(found, AudienceError):
+            outcomes[request] = found
+        else:
+            asked[request] = found
+    people = await people_of(db, [request.newcomer for request in asked])
+    steps: list[_Step] = []
+    for (request, found), who in zip(asked.items(), people, strict=True):
+        if isinstance(who, AudienceError):
+            outcomes[request] = who
+        else:
+            steps += [_Step(request, found, *each) for each in who]
+    told: dict[_Request, list[Confirmation]] = {step.request: [] for step in steps}
+    waiting = steps
+    while waiting:
+        done = await transaction(db, partial(_take_steps, db, waiting))
+        for step, outcome in done.items():
+            if isinstance(outcome, AudienceError):
+                outcomes.setdefault(step.request, outcome)
+            else:
+                told[step.request] += outcome
+        waiting = [step for step in waiting if step not in done]
+    for list_id in {step.found["_id"] for step in steps}:
+        to_it = [step for step in steps if step.found["_id"] == list_id]
+        try:
+            await check_still_there(db, list_id, [step.profile_id for step in to_it])
+        except AudienceError as error:
+            outcomes |= {step.request: error for step in to_it}
+    for request, confirmations in told.items():
+        found = asked[request]
+        signed_up = SignedUp(_status(found), found, tuple(confirmations))
+        outcomes.setdefault(request, signed_up)
+    return outcomes
+
+
+async def _each_list(
+    db: Database, ids: Iterable[str]
+) -> dict[str, Document | AudienceError]:
+    async def one(list_id: str) -> Document | AudienceError:
+        try:
+            return await live_list(db, list_id)
+        except AudienceError as error:
+            return error
+
+    distinct = list(ids)
+    return dict(zip(distinct, await asyncio.gather(*map(one, distinct)), strict=True))
+
+
+async def _take_steps(
+    db: Database, steps: Sequence[_Step], session: Session
+) -> dict[_Step, list[Confirmation] | AudienceError]:
+    """What came of the steps, but of those that have to see what another one has done
+    to the same profile."""
+    profiles = await read_people(db, [step.profile_id for step in steps], session)
+    done: dict[_Step, list[Confirmation] | AudienceError] = {}
+    drafts: dict[ObjectId, Written] = {}
+    for step in steps:
+        profile = profiles.get(step.profile_id)
+        if profile is None:  # erased this very moment
+            done[step] = []
+            continue
+        if profile["_id"] in drafts:
+            continue
+        request, newcomer = step.request, step.request.newcomer
+        sign_up, now = newcomer.sign_up, newcomer.now
+        draft = Draft(profile)
+        own = own_channels(profile, sign_up.change.identity, step.channels)
+        asked = channels_to_confirm(draft, own, step.found, newcomer.is_trusted)
+        try:
+            changes, waiting = draft_sign_up(
+                draft, sign_up, step.found, own, asked, request.proof, now
+            )
+        except AudienceError as error:
+            done[step] = error
+            continue
+        drafts[profile["_id"]] = Written(draft, changes, now)
+        done[step] = [
+            _confirmation(profile, each, request.tokens, now) for each in waiting
+        ]
+    await write_people(db, list(drafts.values()), session)
+    return done
 
 
 def _status(found: Document) -> Status:
     is_single = found["opt_in"] == OptIn.SINGLE
     return Status.SUBSCRIBED if is_single else Status.PENDING
-
-
-def _unanswered(
-    draft: Draft, list_id: ObjectId, channels: Sequence[Channel], is_retry: bool
-) -> tuple[Channel, ...]:
-    """The channels of which nothing was said yet, or on which only the membership is
-    missing."""
-    pending = draft.profile.get("pending", ())
-    waits = any(each["list_id"] == list_id for each in pending)
-    is_member = membership_in(draft.profile, list_id) is not None
-    states = {each: draft.state(each).status for each in channels}
-    return tuple(
-        each
-        for each, status in states.items()
-        if status is Status.NEVER_SUBSCRIBED
-        or (status is Status.SUBSCRIBED and not is_member and not waits)
-        or (status is not Status.UNSUBSCRIBED and waits and is_retry)
-    )
-
-
-def _own(
-    profile: Document, who: Identity, channels: Sequence[Channel]
-) -> tuple[Channel, ...]:
-    """The channels whose address is this profile's and was given. Another may have
-    got it since it was looked up."""
-    return tuple(
-        each
-        for each in channels
-        if (
-            profile.get("email") == who.email is not None
-            if each is Channel.EMAIL
-            else profile.get("phone_number") == who.phone_number is not None
-        )
-    )
-
-
-def _asked(
-    draft: Draft, channels: Sequence[Channel], found: Document, is_trusted: bool
-) -> tuple[Channel, ...]:
-    """The channels whose owner has to confirm."""
-    if found["opt_in"] == OptIn.DOUBLE:
-        return tuple(channels)
-    if is_trusted:
-        return ()
-    no = (Status.UNSUBSCRIBED, Status.PENDING)
-    return tuple(each for each in channels if draft.state(each).status in no)
-
-
-def _join(
-    draft: Draft,
-    sign_up: SignUp,
-    found: Document,
-    channels: Sequence[Channel],
-    proof: Evidence,
-    now: datetime,
-) -> Document:
-    """Subscribes the channels, and what to change to make a member."""
-    is_new = membership_in(draft.profile, found["_id"]) is None
-    for channel in channels:
-        said = _statement(sign_up, found, channel, Status.SUBSCRIBED)
-        change = ConsentChange(
-            draft.profile["_id"], said, proof, found["_id"], is_event=is_new
-        )
-        say(draft, change, now)
-    changes: Document = {}
-    if is_new:
-        source = membership_source(sign_up.method)
-        changes["$push"] = {"lists": membership(found["_id"], now, source)}
-    return changes
-
-
-def _wait(
-    draft: Draft,
-    sign_up: SignUp,
-    found: Document,
-    channels: Sequence[Channel],
-    pending: list[Document],
-    proof: Evidence,
-    now: datetime,
-) -> tuple[list[Document], list[Document]]:
-    """What is pending then, and what of it is to be confirmed to this list."""
-    profile = draft.profile
-    is_member = membership_in(profile, found["_id"]) is not None
-    waiting: list[Document] = []
-    for group in by_address(channels):
-        states = {each: draft.state(each).status for each in group}
-        if is_member and set(states.values()) == {Status.SUBSCRIBED}:
-            continue
-        address = profile["email" if group == (Channel.EMAIL,) else "phone_number"]
-        known = [
-            each
-            for each in pending
-            if each["list_id"] == found["_id"] and each["channels"] == list(group)
-        ]
-        same = [each for each in known if each["address"] == address]
-        entry: Document = {
-            "list_id": found["_id"],
-            "channels": list(group),
-            "requested_at": now,
-            "nonce": same[0]["nonce"] if same else secrets.token_urlsafe(9),
-            "address": address,
-            "method": sign_up.method,
-            "source": sign_up.source or found["name"],
-        }
-        if proof.consent_text is not None:
-            entry["consent_text"] = proof.consent_text
-        pending = [*(each for each in pending if each not in known), entry]
-        waiting.append(entry)
-        for channel, status in states.items():
-            is_agreed = status is Status.SUBSCRIBED
-            to = Status.SUBSCRIBED if is_agreed else Status.PENDING
-            said = _statement(sign_up, found, channel, to)
-            change = ConsentChange(
-                profile["_id"], said, proof, found["_id"], is_event=not same
-            )
-            say(draft, change, now)
-    return pending, waiting
-
-
-def _statement(
-    sign_up: SignUp, found: Document, channel: Channel, to: Status
-) -> Statement:
-    source = sign_up.source or found["name"]
-    return Statement(channel, to, sign_up.method, source, sign_up.at)
 
 
 def _confirmation(

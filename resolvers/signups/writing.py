@@ -2,15 +2,17 @@
 with the consent trail."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from audience.consent import Channel, Method
 from audience.lists import MembershipSource
 from resolvers.consent import Draft, changed_fields, known_by
-from resolvers.db import Database, Document, Session
+from resolvers.db import Database, Document, Session, find
 
 READ: Document = dict.fromkeys(
     ("email", "phone_number", "consent", "lists", "pending"), 1
@@ -23,25 +25,59 @@ _SOURCES: dict[str, MembershipSource] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A draft to be written, with further changes of the same profile."""
+
+    draft: Draft
+    changes: Document
+    now: datetime
+
+
 async def read_person(
     db: Database, profile_id: ObjectId, session: Session
 ) -> Document | None:
-    return await db.profiles.find_one(known_by([profile_id]), READ, session=session)
+    return (await read_people(db, [profile_id], session)).get(profile_id)
+
+
+async def read_people(
+    db: Database, ids: Sequence[ObjectId], session: Session
+) -> dict[ObjectId, Document]:
+    """The profiles by their ids, and by those of profiles merged into them."""
+    fields = {**READ, "merged_ids": 1}
+    rows = await find(db.profiles, known_by(list(set(ids))), fields, session=session)
+    return {
+        each: row for row in rows for each in (*row.get("merged_ids", ()), row["_id"])
+    }
 
 
 async def write_person(
     db: Database, draft: Draft, changes: Document, now: datetime, session: Session
 ) -> None:
     """Writes the draft and further changes of the same profile, if there are any."""
-    fields = changed_fields(draft) | changes.get("$set", {})
-    if not fields and not changes:
-        return
-    update: dict[str, Any] = {**changes, "$max": {"updated_at": now}}
-    if fields:
-        update["$set"] = fields
-    await db.profiles.update_one({"_id": draft.profile["_id"]}, update, session=session)
-    if draft.lines:
-        await db.consent_changes.insert_many(draft.lines, session=session)
+    await write_people(db, [Written(draft, changes, now)], session)
+
+
+async def write_people(
+    db: Database, people: Sequence[Written], session: Session
+) -> None:
+    """Writes different people's drafts, in two commands."""
+    updates: list[UpdateOne] = []
+    lines: list[Document] = []
+    for written in people:
+        draft, changes = written.draft, written.changes
+        fields = changed_fields(draft) | changes.get("$set", {})
+        if not fields and not changes:
+            continue
+        update: dict[str, Any] = {**changes, "$max": {"updated_at": written.now}}
+        if fields:
+            update["$set"] = fields
+        updates.append(UpdateOne({"_id": draft.profile["_id"]}, update))
+        lines += draft.lines
+    if updates:
+        await db.profiles.bulk_write(updates, ordered=False, session=session)
+    if lines:
+        await db.consent_changes.insert_many(lines, ordered=False, session=session)
 
 
 def without(
