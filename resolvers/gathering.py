@@ -1,5 +1,5 @@
-"""Reads that requests share: what several of them ask of one kind at the same time
-goes to MongoDB as one command.
+"""Reads that requests share, and changes that they make together: what several of
+them ask of one kind at the same time goes to MongoDB as one command.
 
 A read waits for the event loop's next turn, and for a command of its kind that is
 under way, but no longer than `PATIENCE`. It always begins after it was asked for, so

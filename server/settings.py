@@ -59,8 +59,9 @@ class Settings(BaseSettings):
     )
     shared_reads: bool = Field(
         default=True,
-        description="Whether what several requests read of one kind at the same time "
-        "goes to MongoDB as one command. The answers are the same, and cost less.",
+        description="Whether what several requests read of one kind at the same time, "
+        "and sign-ups that come at the same time, go to MongoDB together. The answers "
+        "are the same, and cost less.",
     )
     data: Path = Field(
         default=DATA_FOLDER,

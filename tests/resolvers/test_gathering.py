@@ -189,3 +189,20 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.001)
+
+
+async def test_changes_are_made_together_and_each_learns_of_its_own() -> None:
+    shared = Gathering()
+    made: list[list[str]] = []
+
+    async def write(changes: list[str]) -> dict[str, str]:
+        made.append(changes)
+        return {each: each.upper() for each in changes}
+
+    came = await asyncio.gather(
+        *(shared.write("words", each, write) for each in ("a", "b"))
+    )
+
+    assert came == ["A", "B"]
+    assert made == [["a", "b"]]
+    assert await Gathering(on=False).write("words", "c", write) == "C"

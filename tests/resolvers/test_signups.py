@@ -1,5 +1,6 @@
 """Sign-ups by single and double opt-in, confirmation and leaving."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,9 +20,17 @@ from audience.tokens import (
     leave_token,
 )
 from resolvers.consent import set_consent, state_of, suppress
-from resolvers.db import Database, Document, find
+from resolvers.db import Database, Document, Session, find
 from resolvers.lists import create_list, delete_list, membership_in, update_list
-from resolvers.signups import Confirmed, SignedUp, confirm, subscribe, unsubscribe
+from resolvers.signups import (
+    Confirmed,
+    SignedUp,
+    confirm,
+    subscribe,
+    subscribing,
+    unsubscribe,
+)
+from resolvers.signups.writing import write_people
 
 pytestmark = pytest.mark.anyio
 
@@ -233,6 +242,125 @@ async def test_concurrent_sign_ups_make_one_of_everything(
         ("EMAIL", "NEVER_SUBSCRIBED", reached, "API"),
         ("SMS", "NEVER_SUBSCRIBED", reached, "API"),
     ]
+
+
+async def sign_all(db: Database, *given: tuple[Document, dict[str, Any]]) -> list[Any]:
+    """What each of the sign-ups answers, which come at the same time."""
+    asked = [sign(db, to, person) for to, person in given]
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_sign_ups_at_the_same_time_are_one_transaction(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each keeps its own answer, or its own error."""
+    news = await new_list(db, OptIn.SINGLE)
+    double = await new_list(db, OptIn.DOUBLE, "Double")
+    gone = {"_id": ObjectId()}
+    written: list[int] = []
+
+    async def counted(db: Database, people: Sequence[Any], session: Session) -> None:
+        written.append(len(people))
+        await write_people(db, people, session)
+
+    monkeypatch.setattr(subscribing, "write_people", counted)
+
+    ann, bob, nobody, cat = await sign_all(
+        db,
+        (news, {"email": ANN}),
+        (double, {"email": "bob@example.org"}),
+        (gone, {"email": "dan@example.org"}),
+        (news, {"email": "cat@example.org", "firstName": "Cat"}),
+    )
+
+    assert written == [3]
+    assert ann == SignedUp(Status.SUBSCRIBED, news, ())
+    assert (bob.status, bob.list) == (Status.PENDING, double)
+    assert [each.address for each in bob.confirmations] == ["bob@example.org"]
+    assert repr(nobody) == "NotFound('There is no such list.')"
+    assert cat == ann
+    profiles = await find(db.profiles, {}, sort={"email": 1})
+    assert [
+        (each["email"], each.get("first_name"), status(each), len(each["lists"]))
+        for each in profiles
+    ] == [
+        (ANN, None, Status.SUBSCRIBED, 1),
+        ("bob@example.org", None, Status.PENDING, 0),
+        ("cat@example.org", "Cat", Status.SUBSCRIBED, 1),
+    ]
+    assert await steps(db) == [
+        ("EMAIL", "NEVER_SUBSCRIBED", "SUBSCRIBED", "API"),
+        ("EMAIL", "NEVER_SUBSCRIBED", "PENDING", "API"),
+        ("EMAIL", "NEVER_SUBSCRIBED", "SUBSCRIBED", "API"),
+    ]
+
+
+async def test_one_persons_sign_ups_at_the_same_time_see_each_other(
+    db: Database,
+) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    other = await new_list(db, OptIn.SINGLE, "Other")
+
+    await sign_all(
+        db, (news, {"email": ANN}), (other, {"email": ANN}), (news, {"email": ANN})
+    )
+
+    joined = [each["list_id"] for each in (await only(db))["lists"]]
+    assert joined == [news["_id"], other["_id"]]
+    assert await steps(db) == [
+        ("EMAIL", "NEVER_SUBSCRIBED", "SUBSCRIBED", "API"),
+        ("EMAIL", "SUBSCRIBED", "SUBSCRIBED", "API"),
+    ]
+
+
+async def test_what_fails_together_is_done_one_by_one(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+
+    async def writing(db: Database, people: Sequence[Any], session: Session) -> None:
+        await write_people(db, people, session)
+        if any(each.draft.profile["email"] == ANN for each in people):
+            raise ValueError("Ann cannot be written")
+
+    monkeypatch.setattr(subscribing, "write_people", writing)
+
+    ann, bob, cat = await sign_all(
+        db,
+        *((news, {"email": f"{name}@example.org"}) for name in ("ann", "bob", "cat")),
+    )
+
+    assert repr(ann) == "ValueError('Ann cannot be written')"
+    assert bob == cat == SignedUp(Status.SUBSCRIBED, news, ())
+    profiles = await find(db.profiles, {}, sort={"email": 1})
+    assert [(status(each), len(each["lists"])) for each in profiles] == [
+        (Status.NEVER_SUBSCRIBED, 0),
+        (Status.SUBSCRIBED, 1),
+        (Status.SUBSCRIBED, 1),
+    ]
+    assert len(await steps(db)) == 2
+
+
+async def test_a_list_deleted_meanwhile_keeps_nobody_and_stops_no_other(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news = await new_list(db, OptIn.SINGLE)
+    other = await new_list(db, OptIn.SINGLE, "Other")
+
+    async def deleting(db: Database, people: Sequence[Any], session: Session) -> None:
+        await write_people(db, people, session)
+        await db.lists.update_one({"_id": news["_id"]}, {"$set": {"deleted_at": NOW}})
+
+    monkeypatch.setattr(subscribing, "write_people", deleting)
+
+    ann, bob = await sign_all(
+        db, (news, {"email": ANN}), (other, {"email": "bob@example.org"})
+    )
+
+    assert repr(ann) == "NotFound('There is no such list.')"
+    assert bob == SignedUp(Status.SUBSCRIBED, other, ())
+    profiles = await find(db.profiles, {}, sort={"email": 1})
+    assert [len(each["lists"]) for each in profiles] == [0, 1]
 
 
 async def test_each_address_is_confirmed_by_itself(db: Database) -> None:
