@@ -22,6 +22,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
+    ExecutionTimeout,
     InvalidURI,
     OperationFailure,
     PyMongoError,
@@ -40,6 +41,9 @@ Result = TypeVar("Result")
 STORED_ZONE = utc  # the zone of every time that is read
 OLDEST_SERVER = (6, 0)
 QUERY_LIMIT_MS = 30_000
+
+# A command fails so whatever it asks for.
+NOBODYS = (ConnectionFailure, ExecutionTimeout)
 
 # {"_id": ObjectId} in BSON: a length, a type, the name, the id, a zero.
 _ID_DOCUMENT = 22
@@ -140,7 +144,7 @@ def connect(
         client=client,
         name=name,
         driver=driver,
-        gathering=Gathering(on=shared_reads),
+        gathering=Gathering(shared_reads, NOBODYS),
         **collections,
     )
 
@@ -206,7 +210,7 @@ def lasting(db: Database) -> Database:
         name: getattr(db, name).with_options(read_concern=concern)
         for name in COLLECTIONS
     }
-    own = Gathering(on=db.gathering.on)  # its reads are not those of others
+    own = Gathering(db.gathering.on, NOBODYS)  # its reads are not those of others
     return replace(db, gathering=own, **reading)
 
 
@@ -344,6 +348,12 @@ async def _transacted(
 def session_id(session: Any) -> Any:
     """By what the server knows it."""
     return session.session_id["id"]
+
+
+async def abort(session: Any) -> None:
+    """Undoes the transaction that the session has open, if any."""
+    if session.in_transaction:
+        await session.abort_transaction()
 
 
 async def kill_sessions(db: Database, identifiers: Sequence[Any]) -> None:

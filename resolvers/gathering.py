@@ -4,7 +4,8 @@ them ask of one kind at the same time goes to MongoDB as one command.
 A read waits for the event loop's next turn, and for a command of its kind that is
 under way, but no longer than `PATIENCE`. It always begins after it was asked for, so
 nobody gets an answer from before. A command that fails is asked anew for each request
-alone: none gets another one's error.
+alone, so that none gets another one's error; but not when it is nobody's, as when the
+database is out of reach: all get that one.
 """
 
 import asyncio
@@ -40,10 +41,12 @@ class Asked:
 class Gathering:
     """What is asked for and under way, by kind: of one event loop.
 
-    `on` false: every request reads alone.
+    `on` false: every request reads alone. `nobodys`: what is raised whatever the keys
+    are.
     """
 
     on: bool = True
+    nobodys: tuple[type[Exception], ...] = ()
     waiting: dict[Hashable, list[Asked]] = field(default_factory=dict)
     running: dict[Hashable, int] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,7 +123,7 @@ class Gathering:
 
     async def _run(self, kind: Hashable, together: list[Asked]) -> None:
         try:
-            await _answer(together)
+            await _answer(together, self.nobodys)
         finally:
             for asked in together:
                 asked.answer.cancel()  # only what has no answer, when this is cancelled
@@ -132,13 +135,17 @@ class Gathering:
                 self._send(kind, waiting[0])
 
 
-async def _answer(together: list[Asked]) -> None:
+async def _answer(together: list[Asked], nobodys: tuple[type[Exception], ...]) -> None:
     if len(together) == 1:
         await _answer_alone(together[0])
         return
     keys = list(dict.fromkeys(key for asked in together for key in asked.keys))
     try:
         found = await together[0].read(keys)
+    except nobodys as error:
+        for asked in together:
+            _refuse(asked, error)
+        return
     except Exception:  # noqa: BLE001 - each learns by itself what is wrong
         await asyncio.gather(*map(_answer_alone, together))
         return
@@ -151,8 +158,12 @@ async def _answer_alone(asked: Asked) -> None:
     try:
         found = await asked.read(list(asked.keys))
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
-        if not asked.answer.done():
-            asked.answer.set_exception(error)
+        _refuse(asked, error)
         return
     if not asked.answer.done():
         asked.answer.set_result(found)
+
+
+def _refuse(asked: Asked, error: Exception) -> None:
+    if not asked.answer.done():
+        asked.answer.set_exception(error)

@@ -101,10 +101,13 @@ async def commit(
         await advance(db, shares, changes)
         return
     about = {share_of(row["profile_id"]) for row in (*writes.new, *writes.lines)}
-    concerned = about | changes.keys()
-    for number in concerned:
-        # A real write to every share concerned: it collides with whoever takes it over.
-        changes.setdefault(number, {}).setdefault("$inc", {})["commits"] = 1
+    for number in about | changes.keys():
+        # Each attempt has a number of its own: one that fails may have been written
+        # nonetheless. A real write to every share concerned: it collides with whoever
+        # takes it over.
+        attempt = shares[number].get("commits", 0) + 1
+        shares[number]["commits"] = attempt
+        changes.setdefault(number, {}).setdefault("$set", {})["commits"] = attempt
 
     async def work(session: Session) -> None:
         await advance(db, shares, changes, session)
@@ -129,14 +132,12 @@ async def commit(
             await put_deliveries(db, writes.lines, _orders(shares, writes), session)
 
     await transaction(db, work, session)
-    for number in concerned:
-        shares[number]["commits"] = shares[number].get("commits", 0) + 1
 
 
 def _orders(shares: Mapping[int, Document], writes: Writes) -> list[int]:
     """For each line a number that is greater than those of all lines before it about
     the same profile, whichever process wrote them."""
     return [
-        (shares[share_of(line["profile_id"])].get("commits", 0) + 1) * _LINES + place
+        shares[share_of(line["profile_id"])]["commits"] * _LINES + place
         for place, line in enumerate(writes.lines)
     ]

@@ -3,12 +3,11 @@ at a time holds a share, by a lease.
 
 A share's document is also the record of how far its upkeep has come. It moves in the
 same transaction as the memberships, and only for the holder: whoever has lost the
-lease can write neither.
+lease can write neither. When a lease ends is told by the database's clock alone.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
@@ -20,6 +19,20 @@ SHARES = 4
 LEASE_SECONDS = 15
 
 _DIGITS = "0123456789abcdef"
+_MS = 1_000
+_KEEPERS: Document = {"_id": {"$regex": r"\Akeeper/"}}
+
+
+def _from_now(seconds: int) -> Document:
+    return {"$add": ["$$NOW", seconds * _MS]}
+
+
+_ENDS: Document = {"until": _from_now(LEASE_SECONDS)}
+_LASTS: Document = {"$expr": {"$gte": ["$until", "$$NOW"]}}
+_IS_OVER: Document = {"$expr": {"$lt": ["$until", "$$NOW"]}}
+# No lease lasts so long: the clock was ahead when it was given.
+_NEVER_ENDS: Document = {"$expr": {"$gt": ["$until", _from_now(4 * LEASE_SECONDS)]}}
+_LONG_OVER: Document = {"$expr": {"$lt": ["$until", _from_now(-3_600)]}}
 
 
 class LeaseLost(Exception):
@@ -41,13 +54,10 @@ def in_shares(shares: Iterable[int], path: str = "_id") -> Document:
     return {"$expr": {"$in": [last, digits]}}
 
 
-async def ensure_shares(db: Database, now: datetime) -> None:
+async def ensure_shares(db: Database) -> None:
     """Makes the documents that are not there yet, and forgets the processes that have
-    been gone for long."""
-    long_ago = now - timedelta(hours=1)
-    await db.leases.delete_many(
-        {"_id": {"$regex": r"\Akeeper/"}, "until": {"$lt": long_ago}}
-    )
+    been gone for an hour."""
+    await db.leases.delete_many(_KEEPERS | _LONG_OVER)
     new = [
         UpdateOne(
             {"_id": number},
@@ -60,45 +70,36 @@ async def ensure_shares(db: Database, now: datetime) -> None:
         await db.keeper_shares.bulk_write(new, ordered=False)
     except BulkWriteError:
         # Another process makes them at the same moment.
-        await ensure_shares(db, now)
+        await ensure_shares(db)
 
 
 async def hold_shares(
     db: Database,
     holder: str,
     held: Mapping[int, Document],
-    now: datetime,
     sessions: Sequence[Session] = (),
 ) -> dict[int, Document]:
     """The shares that `holder` has from now until the lease ends: its fair part of
     them. Renews what it holds, takes what is free, gives back what is too much."""
-    until = now + timedelta(seconds=LEASE_SECONDS)
-    mine: Document = {"holder": holder, "until": until}
-    mine["sessions"] = [session_id(session) for session in sessions]
-    await db.leases.update_one({"_id": f"keeper/{holder}"}, {"$set": mine}, upsert=True)
-    await _end_sessions(db, now)
-    alive = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$gt": now}}
-    fair = math.ceil(SHARES / max(1, await db.leases.count_documents(alive)))
+    used = {"$literal": [session_id(session) for session in sessions]}
+    mine = {"$set": {"holder": holder, "sessions": used} | _ENDS}
+    await db.leases.update_one({"_id": f"keeper/{holder}"}, [mine], upsert=True)
+    await _end_sessions(db)
+    alive = await db.leases.count_documents(_KEEPERS | _LASTS)
+    fair = math.ceil(SHARES / max(1, alive))
     kept: dict[int, Document] = {}
     for number in sorted(held):
-        if len(kept) < fair and await _renewed(db, number, holder, until):
+        if len(kept) < fair and await _renewed(db, number, holder):
             kept[number] = held[number]
         else:
             await _release(db, number, holder)
-    # No lease lasts so long: a clock was ahead when it was given.
-    never = now + timedelta(seconds=4 * LEASE_SECONDS)
-    free = {
-        "$or": [
-            {"until": None},
-            {"until": {"$lt": now}},
-            {"until": {"$gt": never}},
-            {"holder": holder},
-        ]
-    }
+    # What has no end is less than any time.
+    free: Document = {"$or": [{"holder": holder}, _IS_OVER, _NEVER_ENDS]}
+    taking: Document = {"holder": holder, "fence": {"$add": ["$fence", 1]}} | _ENDS
     while len(kept) < fair:
         taken = await db.keeper_shares.find_one_and_update(
             {"_id": {"$in": [n for n in range(SHARES) if n not in kept]}, **free},
-            {"$set": {"holder": holder, "until": until}, "$inc": {"fence": 1}},
+            [{"$set": taking}],
             sort=[("_id", 1)],
             return_document=ReturnDocument.AFTER,
         )
@@ -144,19 +145,19 @@ async def share_rows(
     return await find(db.keeper_shares, {}, projection, sort={"_id": 1})
 
 
-async def _end_sessions(db: Database, now: datetime) -> None:
+async def _end_sessions(db: Database) -> None:
     """Ends what those whose leases have ended were about to write."""
-    over = {"_id": {"$regex": r"\Akeeper/"}, "until": {"$lt": now}}
-    for lease in await find(db.leases, {**over, "sessions": {"$exists": True}}):
+    over = _KEEPERS | _IS_OVER
+    for lease in await find(db.leases, over | {"sessions": {"$exists": True}}):
         await kill_sessions(db, lease["sessions"])
         await db.leases.update_one(
-            {**over, "_id": lease["_id"]}, {"$unset": {"sessions": ""}}
+            over | {"_id": lease["_id"]}, {"$unset": {"sessions": ""}}
         )
 
 
-async def _renewed(db: Database, number: int, holder: str, until: datetime) -> bool:
+async def _renewed(db: Database, number: int, holder: str) -> bool:
     renewed = await db.keeper_shares.update_one(
-        {"_id": number, "holder": holder}, {"$set": {"until": until}}
+        {"_id": number, "holder": holder}, [{"$set": _ENDS}]
     )
     return renewed.matched_count == 1
 

@@ -25,7 +25,7 @@ class Keeper:
     clock: Callable[[], datetime]
     shares: dict[int, Document] = field(default_factory=dict)
     stream: Stream | None = None
-    sessions: list[Session] = field(default_factory=list)  # one for each share
+    sessions: list[Session] = field(default_factory=list)  # its own, one for each share
     token: Document | None = None
     segments: dict[ObjectId, Kept] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, {}))
@@ -35,7 +35,7 @@ class Keeper:
     gone: set[ObjectId] = field(default_factory=set)
     postponed: dict[ObjectId, datetime] = field(default_factory=dict)
     true_at: datetime | None = None
-    renewed: datetime | None = None
+    renewed: float | None = None  # by the monotonic clock
     read: datetime | None = None
     recorded: datetime | None = None
 

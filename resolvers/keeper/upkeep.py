@@ -16,7 +16,7 @@ from bson import ObjectId
 from pymongo.errors import OperationFailure, PyMongoError
 
 from audience.errors import AudienceError
-from resolvers.db import Document, started_session
+from resolvers.db import Document, abort, started_session
 from resolvers.keeper.asking import POSTPONED, ask
 from resolvers.keeper.builds import (
     START,
@@ -48,7 +48,7 @@ from resolvers.keeper.stream import (
 )
 from resolvers.keeper.ticking import tick
 
-RENEWAL = timedelta(seconds=5)
+RENEWAL_SECONDS = 5
 READING = timedelta(milliseconds=250)
 RECORDING = timedelta(seconds=1)
 AHEAD = timedelta(minutes=1)
@@ -100,18 +100,23 @@ async def stop(keeper: Keeper, *, gives_back: bool = True) -> None:
     await _forget(keeper)
     if gives_back:
         await release_shares(keeper.db, keeper.holder)
+        # Not before: who takes over from this lease ends what its sessions do.
+        sessions, keeper.sessions = keeper.sessions, []
+        for session in sessions:
+            await session.end_session()
 
 
 async def _forget(keeper: Keeper) -> None:
     stream, keeper.stream = keeper.stream, None
-    sessions, keeper.sessions = keeper.sessions, []
     keeper.shares = {}
     keeper.renewed = keeper.read = keeper.recorded = keeper.true_at = None
     keeper.asked_at.clear()
     keeper.ticked.clear()
     keeper.gone.clear()
-    for session in (*sessions, *([stream.session] if stream else [])):
-        await session.end_session()
+    if stream is not None:
+        await stream.session.end_session()
+    for session in keeper.sessions:
+        await abort(session)
 
 
 async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
@@ -120,18 +125,17 @@ async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
         _log.warning("the clock was ahead, or has been put back")
         await _forget(keeper)
     if keeper.renewed is None:
-        await ensure_shares(keeper.db, now)
+        await ensure_shares(keeper.db)
         while len(keeper.sessions) < SHARES:
             keeper.sessions.append(await started_session(keeper.db))
-    elif at_leisure and abs(now - keeper.renewed) < RENEWAL:
+    elif at_leisure and time.monotonic() - keeper.renewed < RENEWAL_SECONDS:
         return
-    held = await hold_shares(
-        keeper.db, keeper.holder, keeper.shares, now, keeper.sessions
-    )
+    renewed = time.monotonic()
+    held = await hold_shares(keeper.db, keeper.holder, keeper.shares, keeper.sessions)
     before = keeper.shares.keys()
     gained = {n: share for n, share in held.items() if n not in before}
     keeper.shares = held
-    keeper.renewed = now
+    keeper.renewed = renewed
     if gained:
         await _join(keeper, gained)
 

@@ -1,11 +1,14 @@
 """Reads that requests share: who waits for whom, and who gets which answer or error."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect, ExecutionTimeout
 
 from resolvers import gathering
+from resolvers.db import Collection, Database, find_by
 from resolvers.gathering import FEW, MOST, Gathering
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +121,42 @@ async def test_an_error_is_only_of_the_request_that_has_it(source: Source) -> No
     assert repr(answers[1]) == "ValueError('-1 has no square here')"
     assert answers[2] == {3: 9}
     assert source.asked == [[2, -1, 3], [2], [-1], [3]]
+
+
+async def test_an_error_that_is_nobodys_is_everybodys(source: Source) -> None:
+    shared = Gathering(nobodys=(ArithmeticError,))
+
+    async def failing(keys: list[int]) -> dict[int, int]:
+        source.asked.append(keys)
+        raise OverflowError("out of numbers")
+
+    answers = await asyncio.gather(
+        *(shared.read("squares", [key], failing) for key in (2, 3)),
+        return_exceptions=True,
+    )
+
+    assert [repr(it) for it in answers] == ["OverflowError('out of numbers')"] * 2
+    assert source.asked == [[2, 3]]
+
+
+@pytest.mark.parametrize("error", [AutoReconnect("gone"), ExecutionTimeout("late")])
+async def test_what_the_database_fails_in_is_asked_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    asked: list[list[object]] = []
+
+    async def failing(_: Collection, match: Mapping[str, Any], *__: Any) -> Any:
+        asked.append(match["_id"]["$in"])
+        raise error
+
+    monkeypatch.setattr("resolvers.db.find", failing)
+    answers = await asyncio.gather(
+        *(find_by(db, db.profiles, "_id", [key]) for key in "ab"),
+        return_exceptions=True,
+    )
+
+    assert answers == [error, error]
+    assert asked == [["a", "b"]]
 
 
 async def test_who_is_gone_is_not_read_for_and_takes_nobody_along(

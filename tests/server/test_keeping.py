@@ -24,6 +24,7 @@ from resolvers.keeper.shares import SHARES
 from resolvers.metrics import ensure_metrics
 from resolvers.segments import create_segment
 from tests.membership_histories import assert_true, logged, shown, true_members
+from tests.resolvers.kept import end_leases
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ async def test_killed_keepers_lose_and_repeat_nothing(
             process.send_signal(signal.SIGKILL)
             process.wait()
         await logged(own)
-        await _leases_end(own)
+        await end_leases(own)
     ended.set()
     await writing
     async with _keeper(mongodb_uri, own.name) as process:
@@ -114,12 +115,6 @@ async def _until_true(db: Database) -> None:
     async with asyncio.timeout(60):
         while await shown(db) != await true_members(db, datetime.now(UTC), ZONE):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-
-
-async def _leases_end(db: Database) -> None:
-    past = {"$set": {"until": datetime(2000, 1, 1, tzinfo=UTC)}}
-    await db.keeper_shares.update_many({"until": {"$ne": None}}, past)
-    await db.leases.update_many({"_id": {"$regex": "^keeper/"}}, past)
 
 
 def _ordered(least: int) -> dict[str, object]:
