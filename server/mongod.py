@@ -40,8 +40,11 @@ class Mongod:
 
 
 @contextlib.contextmanager
-def running_mongod(folder: Path, *, cache_gb: float = 1.0) -> Iterator[Mongod]:
-    """A mongod whose data live in `folder`, for as long as the block runs."""
+def running_mongod(
+    folder: Path, *, cache_gb: float = 1.0, oplog_mb: int = 990
+) -> Iterator[Mongod]:
+    """A mongod whose data live in `folder`, for as long as the block runs. `oplog_mb`:
+    how much of its log of writes it keeps, where that is not there yet."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,7 +53,7 @@ def running_mongod(folder: Path, *, cache_gb: float = 1.0) -> Iterator[Mongod]:
             "another with --data."
         ) from None
     with _locked(folder):
-        mongod = _start(folder, cache_gb)
+        mongod = _start(folder, cache_gb, oplog_mb)
         address = folder / "mongod.address"
         try:
             _initiate(mongod, folder)
@@ -130,7 +133,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(folder: Path, cache_gb: float) -> Mongod:
+def _start(folder: Path, cache_gb: float, oplog_mb: int) -> Mongod:
     port = _free_port()
     log = folder / "mongod.log"
     data = folder / "mongodb"
@@ -140,7 +143,7 @@ def _start(folder: Path, cache_gb: float) -> Mongod:
         *("--dbpath", str(data), "--logpath", str(log), "--logRotate", "reopen"),
         *("--logappend", "--bind_ip", "127.0.0.1", "--port", str(port)),
         *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(cache_gb)),
-        *("--nounixsocket", "--quiet", "--oplogSize", "990"),
+        *("--nounixsocket", "--quiet", "--oplogSize", str(oplog_mb)),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]
     with (folder / "mongod.out").open("wb") as output:

@@ -156,9 +156,12 @@ def is_cursor_gone(error: OperationFailure) -> bool:
 
 
 async def _command(db: Database, command: Document, session: Session) -> Document:
-    database = db.client.get_database(db.name, codec_options=db.profiles.codec_options)
+    database = db.client.get_database(db.name)
+    codec = db.profiles.codec_options  # a command has no regard to the database's
     try:
-        answer: Document = await database.command(command, session=session)
+        answer: Document = await database.command(
+            command, session=session, codec_options=codec
+        )
     except OperationFailure as error:
         if error.code in _LOST:
             raise HistoryLost from error
