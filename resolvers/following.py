@@ -7,7 +7,13 @@ told so and dropped, and can come back with the instant from which to go on.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Collection,
+    Iterable,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,7 +27,6 @@ from resolvers.db import Database, Document, find
 from resolvers.imports import UNFINISHED, imports_by_id
 from resolvers.keeper.stream import (
     HistoryLost,
-    Stream,
     close_stream,
     next_entries,
     open_log,
@@ -40,8 +45,9 @@ _LOST = "Some may have been missed. Ask again, with `since`."
 
 _log = structlog.get_logger("audience")
 
-# Ids begin with the second in which they were made, by whichever process.
-_MARGIN = timedelta(seconds=5)
+# Ids begin with the second in which they were made, by whichever process; what they
+# are of may have been written after a failover.
+_MARGIN = timedelta(seconds=30)
 
 Recorded = Literal["segment_changes", "events"]
 What = Literal["segment_changes", "events", "imports"]
@@ -178,27 +184,30 @@ async def _read(db: Database, what: What, log: _Log) -> None:
             log.keys = keys
             log.opened.set()
             try:
+                _tell(log, what, stream.waiting)
+                stream.waiting = []
+                token = stream.token
                 while not log.changed.is_set():
-                    await _tell(log, what, stream)
+                    _tell(log, what, await next_entries(stream, WAIT_MS))
                     token = stream.token
             finally:
                 with contextlib.suppress(PyMongoError):
                     await close_stream(stream)
         except HistoryLost:
             token = None
-            _lose(log.followers, what)
+            _lose(log, what)
         except PyMongoError:
             await asyncio.sleep(PAUSE_SECONDS)
         except Exception:  # noqa: BLE001 - whoever comes next is told again
             _log.exception("followers cannot be told", what=what)
             token = None
-            _lose(log.followers, what)
+            _lose(log, what)
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _tell(log: _Log, what: What, stream: Stream) -> None:
+def _tell(log: _Log, what: What, entries: Iterable[Document]) -> None:
     group, _, name = _PATHS[what].partition(".")
-    for entry in await next_entries(stream, WAIT_MS):
+    for entry in entries:
         row: Document = entry[group]
         concerned = [each for each in log.followers if each.key == row[name]]
         if what == "imports":
@@ -213,11 +222,12 @@ async def _tell(log: _Log, what: What, stream: Stream) -> None:
                 follower.queue.put_nowait(row)
 
 
-def _lose(followers: Collection[_Follower], what: What) -> None:
+def _lose(log: _Log, what: What) -> None:
+    log.keys = frozenset()  # who comes now waits until it is read again
     if what == "imports":
-        _wake(followers)
+        _wake(log.followers)
     else:
-        _drop(followers, _LOST)
+        _drop(log.followers, _LOST)
 
 
 def _wake(followers: Collection[_Follower]) -> None:

@@ -86,6 +86,9 @@ async def deliver(
                 except PyMongoError:
                     _log.warning("webhooks postponed", exc_info=True)
                     pause = FAILED_SECONDS
+                except Exception:  # noqa: BLE001 - the others' messages are sent on
+                    _log.exception("webhooks failed")
+                    pause = FAILED_SECONDS
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), pause)
         finally:

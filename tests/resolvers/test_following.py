@@ -1,0 +1,87 @@
+"""Followers whose reader of the log fails: what happens meanwhile is told, or that it
+may be lost is."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+from pymongo.errors import AutoReconnect
+
+from audience.errors import LimitReached
+from resolvers.db import Database, Document
+from resolvers.following import Hub, follow
+from resolvers.keeper.stream import HistoryLost, Stream, next_entries, open_log
+
+pytestmark = pytest.mark.anyio
+
+SEGMENT = ObjectId()
+
+
+async def test_what_happens_while_the_first_read_fails_is_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = _line()
+    failures = [AutoReconnect("gone")]
+
+    async def failing(stream: Stream, wait_ms: int) -> list[Document]:
+        if failures:
+            await db.segment_changes.insert_one(dict(line))
+            raise failures.pop()
+        return await next_entries(stream, wait_ms)
+
+    monkeypatch.setattr("resolvers.following.next_entries", failing)
+    monkeypatch.setattr("resolvers.following.PAUSE_SECONDS", 0.01)
+    changes = follow(Hub(db), "segment_changes", SEGMENT)
+    async with asyncio.timeout(20), aclosing(changes) as told:
+        assert await anext(told) == line
+
+
+async def test_who_comes_after_a_loss_misses_nothing_until_the_log_is_read_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, opened = _line(), asyncio.Event()
+    reopening, came = asyncio.Event(), asyncio.Event()
+    losses = [HistoryLost()]
+
+    async def losing(stream: Stream, wait_ms: int) -> list[Document]:
+        if losses:
+            raise losses.pop()
+        return await next_entries(stream, wait_ms)
+
+    async def opening(*given: object) -> Stream:
+        if opened.is_set():
+            reopening.set()
+            await came.wait()
+        opened.set()
+        return await open_log(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("resolvers.following.next_entries", losing)
+    monkeypatch.setattr("resolvers.following.open_log", opening)
+    hub, since = Hub(db), datetime.now(UTC) - timedelta(minutes=1)
+    before = follow(hub, "segment_changes", SEGMENT)
+    after = follow(hub, "segment_changes", SEGMENT, since)
+    async with asyncio.timeout(20), aclosing(before), aclosing(after):
+        lost = asyncio.ensure_future(anext(before))
+        await reopening.wait()
+        told = asyncio.ensure_future(anext(after))
+        await asyncio.sleep(0.2)
+        await db.segment_changes.insert_one(dict(line))
+        came.set()
+
+        assert await told == line
+        with pytest.raises(LimitReached, match="Some may have been missed"):
+            await lost
+
+
+def _line() -> Document:
+    return {
+        "_id": ObjectId(),
+        "segment_id": SEGMENT,
+        "profile_id": ObjectId(),
+        "kind": "ENTERED",
+        "at": datetime(2026, 11, 23, 18, tzinfo=UTC),
+        "cause": "CHANGE",
+        "version": 1,
+    }
