@@ -23,7 +23,7 @@ from server.seeds.household import PLACED_ORDER
 
 Answer = Callable[[Database, Document], Awaitable[Document]]
 
-_EVENT = {"timestamp": 1, "value": 1, "metric_id": 1, "profile_id": 1}
+_EVENT = {"timestamp": 1, "value": 1, "metric_id": 1}
 
 
 def from_environment() -> Starlette:
@@ -149,7 +149,8 @@ async def nested(db: Database, variables: Document) -> Document:
 async def activity(db: Database, variables: Document) -> Document:
     stored = ObjectId(variables["id"].removeprefix("prf_"))
     (profile,) = await find(db.profiles, {"_id": stored}, {"email": 1})
-    events = (await _events(db, [stored], {}, 26, _EVENT | {"properties": 1}))[stored]
+    fields = _EVENT | {"properties": 1, "profile_id": 1}
+    events = (await _events(db, [stored], {}, 26, fields))[stored]
     metrics = await _named(db.metrics, {event["metric_id"] for event in events})
     return {
         "profile": {
@@ -272,7 +273,9 @@ async def segment(db: Database, variables: Document) -> Document:
 async def _events(
     db: Database, ids: list[ObjectId], match: Document, limit: int, fields: Document
 ) -> dict[ObjectId, list[Document]]:
-    """The newest events of each profile: limited reads of one index, in one command."""
+    """The newest events of each profile: limited reads of one index, in one command.
+    With the profile's id among the fields they come one by one, for they may be large.
+    """
     pipeline: list[Document] = [
         {"$match": {"_id": {"$in": ids}}},
         {"$project": {"_id": 1}},
@@ -290,9 +293,11 @@ async def _events(
                 "as": "event",
             }
         },
-        {"$unwind": "$event"},
-        {"$replaceRoot": {"newRoot": "$event"}},
     ]
+    if "profile_id" not in fields:
+        rows = await aggregate(db.profiles, pipeline, batch_size=len(ids) + 1)
+        return {row["_id"]: row["event"] for row in rows}
+    pipeline += [{"$unwind": "$event"}, {"$replaceRoot": {"newRoot": "$event"}}]
     found: dict[ObjectId, list[Document]] = {each: [] for each in ids}
     most = len(ids) * limit + 1
     for event in await aggregate(db.profiles, pipeline, batch_size=most):

@@ -158,7 +158,7 @@ async def events_of(
         ids,
         page,
         narrowed,
-        projection=context.projection("Event", "profile_id", "timestamp"),
+        projection=context.projection("Event", "timestamp"),
     )
     return [
         connection(found, Count(_count_of_profiles, narrowed, stored))

@@ -82,35 +82,48 @@ async def events_of_profiles(
 ) -> list[Page]:
     """A page of each profile's events, newest first, in order: one command for all of
     them, which reads no more of a long history than of a short one. A `projection`
-    has the profile's id and the timestamp."""
+    has the timestamp."""
     wanted = [object_id(one) for one in profile_ids]
     narrowed = both(await _match(db, filter), keyset_filter(NEWEST_FIRST, page))
-    # Unwound at once, so that no document ever holds all events of a page.
+    stages: list[Document] = [
+        {"$match": narrowed},
+        {"$sort": sort_of(NEWEST_FIRST, page)},
+        {"$limit": page.size + 1},
+    ]
+    is_small = projection is not None and not any(
+        path.partition(".")[0] == "properties" for path in projection
+    )
+    if projection is not None:
+        owned = {} if is_small else {"profile_id": 1}
+        stages.append({"$project": projection | owned})
     look_up: Document = {
         "$lookup": {
             "from": db.events.name,
             "localField": "_id",
             "foreignField": "profile_id",
-            "pipeline": [
-                {"$match": narrowed},
-                {"$sort": sort_of(NEWEST_FIRST, page)},
-                {"$limit": page.size + 1},
-                *([{"$project": projection}] if projection else []),
-            ],
-            "as": "event",
+            "pipeline": stages,
+            "as": "events",
         }
     }
 
     async def read(ids: list[ObjectId]) -> dict[ObjectId, list[Document]]:
         found: dict[ObjectId, list[Document]] = {one: [] for one in ids}
-        places = {one.binary: events for one, events in found.items()}
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": ids}}},
             {"$project": {"_id": 1}},
             look_up,
-            {"$unwind": "$event"},
-            {"$replaceRoot": {"newRoot": "$event"}},
         ]
+        if is_small:
+            most = len(ids) + 1
+            for row in await aggregate(db.profiles, pipeline, batch_size=most):
+                found[row["_id"]] = row["events"]
+            return found
+        # Unwound at once, so that no document ever holds all events of a page.
+        pipeline += [
+            {"$unwind": "$events"},
+            {"$replaceRoot": {"newRoot": "$events"}},
+        ]
+        places = {one.binary: events for one, events in found.items()}
         most = len(ids) * (page.size + 1) + 1
         for event in await aggregate(db.profiles, pipeline, batch_size=most):
             places[event["profile_id"].binary].append(event)
