@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import strawberry
 
-from gql.execution import CompiledExecutor, batch
-from tests.gql.execution.both import Context, Document
+from gql.execution import CompiledExecutor, batch, plans_of
+from tests.gql.execution.both import Context, Document, Info, both, schema_of
 from tests.gql.execution.small import run, schema
 
 pytestmark = pytest.mark.anyio
@@ -154,3 +154,94 @@ async def test_a_context_kept_for_several_operations_reads_anew() -> None:
         context.compiled = True
 
     assert context.log.count(("tags", [1], 2)) == 4
+
+
+class Barrier:
+    """Opens for all when so many have come."""
+
+    def __init__(self, number: int) -> None:
+        self.missing = number
+        self.opened = asyncio.Event()
+
+    async def wait(self) -> bool:
+        self.missing -= 1
+        if self.missing == 0:
+            self.opened.set()
+        return await self.opened.wait()
+
+
+async def test_what_is_awaited_in_one_level_is_awaited_side_by_side() -> None:
+    """Fields of the root, and of rows beside each other, batches among them."""
+    barriers = {True: Barrier(2), False: Barrier(2)}
+    rows = {True: Barrier(5), False: Barrier(5)}
+
+    @strawberry.type
+    class Row:
+        @strawberry.field
+        async def here(self, info: Info) -> bool:
+            return await rows[info.context.compiled].wait()
+
+        @strawberry.field
+        async def there(self, info: Info) -> bool:
+            return await rows[info.context.compiled].wait()
+
+        @batch(description="-", key=id)
+        async def together(parents: list[Any], context: Context) -> list[bool]:
+            return [await rows[context.compiled].wait()] * len(parents)
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def rows(self, info: Info) -> list[Row]:
+            await barriers[info.context.compiled].wait()
+            return [Row(), Row()]
+
+    schema = schema_of(Query)
+
+    async with asyncio.timeout(10):
+        row = {"here": True, "there": True, "together": True}
+        for compiled in (False, True):
+            found = await schema.execute(
+                "{ rows { here there together } again: rows { __typename } }",
+                context_value=Context(compiled),
+            )
+            assert found.data == {
+                "rows": [row, row],
+                "again": [{"__typename": "Row"}] * 2,
+            }
+        assert plans_of(schema._schema).executed == 1
+
+
+@strawberry.type
+class Deep:
+    a: str = "A"
+    b: str = "B"
+    c: str = "C"
+
+    @strawberry.field
+    def deep(self) -> "Deep":
+        return Deep()
+
+
+async def test_fragments_merge_below_each_other() -> None:
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def deep(self) -> Deep:
+            return Deep()
+
+    query = """{ deep { a ...One ...Two } }
+      fragment One on Deep { b deep { b deeper: deep { b } } }
+      fragment Two on Deep { c deep { c deeper: deep { c } } }"""
+
+    assert await both(schema_of(Query), query) == (
+        {
+            "deep": {
+                "a": "A",
+                "b": "B",
+                "deep": {"b": "B", "deeper": {"b": "B", "c": "C"}, "c": "C"},
+                "c": "C",
+            }
+        },
+        [],
+    )
