@@ -5,18 +5,15 @@ The person's own acts (a sign-up, a confirmation, the preference page) always st
 a method and a source.
 """
 
-import ipaddress
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from audience.errors import ConsentRequired, InvalidInput, NotAllowed, TooLarge
+from audience.errors import ConsentRequired, InvalidInput, NotAllowed
+from audience.evidence import check_source, trimmed
 
-MAX_SOURCE = 200
-MAX_CONSENT_TEXT = 5_000
-MAX_USER_AGENT = 512
 CLOCK_TOLERANCE = timedelta(minutes=5)
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -145,15 +142,6 @@ class ConsentState:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What shows later that a person agreed, or refused."""
-
-    ip: str | None = None
-    user_agent: str | None = None
-    consent_text: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
     """What is said about a channel. Without `at`: now. Without `method`: API."""
 
@@ -183,9 +171,6 @@ class Unsuppress:
     reason: SuppressionReason | None = None
     method: str | None = None
     source: str | None = None
-
-
-NO_EVIDENCE = Evidence()
 
 
 def can_receive(state: ConsentState) -> bool:
@@ -286,7 +271,7 @@ Said = TypeVar("Said", bound=Statement | Suppress | Unsuppress)
 
 def check_said(said: Said, now: datetime) -> Said:
     """The same with its texts trimmed; InvalidInput names what is wrong."""
-    method = _trimmed(said.method)
+    method = trimmed(said.method)
     if method is not None and not _METHOD.fullmatch(method):
         raise InvalidInput(
             f"{method!r:.80} is not a method: use up to 64 capital letters, digits and"
@@ -299,36 +284,6 @@ def check_said(said: Said, now: datetime) -> Said:
     if at is not None and at < EARLIEST:
         raise InvalidInput(f"at is before {EARLIEST.year}.", ("at",))
     return replace(said, method=method, source=check_source(said.source))
-
-
-def check_source(source: str | None, path: tuple[str, ...] = ("source",)) -> str | None:
-    """The source trimmed, None when empty."""
-    trimmed = _trimmed(source)
-    if trimmed is not None and len(trimmed) > MAX_SOURCE:
-        raise TooLarge(
-            f"The source has {len(trimmed)} characters; at most {MAX_SOURCE} are kept.",
-            path,
-        )
-    return trimmed
-
-
-def evidence(
-    ip: str | None = None,
-    user_agent: str | None = None,
-    consent_text: str | None = None,
-    path: tuple[str, ...] = ("consentText",),
-) -> Evidence:
-    """Checked evidence. A user agent is cut, an address that is none is left out:
-    the visitor's browser sent them, and neither is worth a lost sign-up."""
-    text = _trimmed(consent_text)
-    if text is not None and len(text) > MAX_CONSENT_TEXT:
-        raise TooLarge(
-            f"The consent text has {len(text)} characters; at most {MAX_CONSENT_TEXT}"
-            " are kept.",
-            path,
-        )
-    agent = _trimmed(user_agent)
-    return Evidence(_address(ip), agent[:MAX_USER_AGENT] if agent else None, text)
 
 
 def _check_lawful(state: ConsentState, statement: Statement) -> None:
@@ -387,19 +342,3 @@ def _after_confirmation(held: Suppression | None) -> Suppression | None:
 
 def _shown(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _trimmed(text: str | None) -> str | None:
-    if text is None:
-        return None
-    # Lone surrogates have no place in UTF-8, and NUL none in an index.
-    return text.replace("\0", "").encode(errors="ignore").decode().strip() or None
-
-
-def _address(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return str(ipaddress.ip_address(text.strip()))
-    except ValueError:
-        return None

@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from audience.consent import ConsentState, Status, check_source, evidence
+from audience.consent import ConsentState, Status
 from audience.errors import AudienceError, InvalidInput, Problem, TooLarge
+from audience.evidence import check_source, evidence
 from audience.identity import is_plain
 
 MAX_TOKENS = 20  # of one profile

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from audience.consent import Channel, Method, check_source, evidence
+from audience.consent import Channel, Method
 from audience.errors import AudienceError, InvalidInput, Problem
+from audience.evidence import check_source, evidence
 from audience.identity import normalise_email, normalise_phone
 from audience.profiles import ProfileChange, profile_change
 

@@ -92,12 +92,17 @@ def signed(tokens: Tokens, purpose: str, claim: list[Any]) -> str:
     return text if isinstance(text, str) else text.decode()
 
 
-def read_signed(tokens: Tokens, purpose: str, token: str, parts: int) -> list[Any]:
-    """The claim of so many parts; InvalidInput when forged or made for another
-    purpose."""
-    wrong = InvalidInput(
-        "This token is not one of ours: use the whole link from the message.", _PATH
-    )
+def read_signed(
+    tokens: Tokens,
+    purpose: str,
+    token: str,
+    parts: int,
+    problem: str = "This link is not whole, or not one of ours: use the whole link "
+    "from the message.",
+) -> list[Any]:
+    """The claim of so many parts; InvalidInput, which says the problem, when forged or
+    made for another purpose."""
+    wrong = InvalidInput(problem, _PATH)
     if len(token) > MAX_TOKEN:
         raise wrong
     try:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from audience.consent import can_receive, evidence
+from audience.consent import can_receive
+from audience.evidence import evidence
 from gql.connection import After, Connection, Count, Edge, First, asked_page, connection
 from gql.context import Context
 from gql.enums import Channel, Status, SuppressionReason

@@ -61,6 +61,7 @@ class Context:
     request_id: str = ""
     tokens: Tokens | None = None
     deliver: Deliver = deliver_nothing
+    sends_mail: bool = True
     address: str = "http://127.0.0.1:8000"
     count_sign_up: Counting = count_nothing
     count_event: Counting = count_nothing

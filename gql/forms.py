@@ -31,6 +31,15 @@ from resolvers.forms import (
 )
 from resolvers.lists import lists_by_id
 
+__all__ = [
+    "FieldKind",
+    "Form",
+    "FormKind",
+    "FormQuery",
+    "FormStatus",
+    "RefusedAddress",
+]
+
 SCOPE = "forms:read"
 MAX_STATISTICS = timedelta(days=366)
 USUAL_STATISTICS = timedelta(days=30)

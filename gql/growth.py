@@ -31,6 +31,10 @@ from resolvers.growth import growth_state
 
 SCOPE = "forms:read"
 _LATELY = f"the last {WINDOW // timedelta(days=1)} days"
+_NO_MAIL = (
+    "This server sends no mail yet: it prints each confirmation on its terminal, until "
+    "AUDIENCE_SMTP_HOST is set."
+)
 
 expose(
     GoalKind,
@@ -56,7 +60,8 @@ expose(
     description="What is so, and calls for the recommended action. Of a goal's rules "
     "the first that holds is told, in the order in which they stand here.",
     values={
-        "NO_LIST": "There is no list yet.",
+        "NO_LIST": "There is no list yet; or no form, and no list on double opt-in to "
+        "which one should lead.",
         "NO_FORM": "No form is live or in draft.",
         "FORM_IN_DRAFT": "A form is in draft, and none is live.",
         "NO_VIEWS": f"Forms are live, but none was seen in {_LATELY}.",
@@ -207,7 +212,9 @@ def _action(
     return {
         "name": name,
         "title": operation.title,
-        "description": operation.description,
+        "description": operation.description
+        if context.sends_mail or not operation.needs_mail
+        else f"{operation.description} {_NO_MAIL}",
         "field": operation.field,
         "operation": operation.text,
         "variables": operation.variables(about, state),

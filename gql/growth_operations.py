@@ -1,25 +1,29 @@
 """How the hub's actions are done: for each an operation that can be sent as it is, with
 variables to start from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
-from audience.growth import ActionName, Ref, State
+from audience.growth import ActionName, IntegrationFigures, Ref, State
+from audience.lists import name_key
 
 Variables = Callable[[Ref | None, State], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One action: its words, the root field that does it, an operation with it, and
-    its variables from what it is about and the account."""
+    """One action: its words, the root field that does it, an operation with it, its
+    variables from what it is about and the account, and whether it is of use only
+    where the server sends mail."""
 
     title: str
     description: str
     field: str
     text: str
     variables: Variables
+    needs_mail: bool = False
 
 
 def _input(name: str, answer: str) -> str:
@@ -71,9 +75,15 @@ def _integration(about: Ref | None) -> str:
     return f"int_{about.id}"
 
 
-def _numbered(name: str, there: int) -> str:
-    """A name that the ones before are not likely to have."""
-    return f"{name} {there + 1}" if there else name
+def _free(name: str, taken: Iterable[str]) -> str:
+    """The name, or else the first number after it, that nothing has yet."""
+    keys = set(map(name_key, taken))
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(each for each in chain((name,), numbered) if name_key(each) not in keys)
+
+
+def _names(named: Iterable[Ref | IntegrationFigures]) -> Iterator[str]:
+    return (each.name for each in named)
 
 
 _EMAIL = {"kind": "EMAIL", "label": "E-mail", "target": "email", "isRequired": True}
@@ -94,6 +104,7 @@ _BY_SMS = {
 _DAYS_30 = {"inTheLast": {"amount": 30, "unit": "DAY"}}
 _DAYS_14 = {"inTheLast": {"amount": 14, "unit": "DAY"}}
 _FORM_ANSWER = "form {\n      id\n      status\n      url\n    }"
+_CONNECTED = "integration {\n      id\n      url\n      instructions\n    }"
 
 OPERATIONS: dict[ActionName, Operation] = {
     ActionName.CREATE_LIST: Operation(
@@ -102,8 +113,9 @@ OPERATIONS: dict[ActionName, Operation] = {
         "createList",
         _input("createList", "list {\n      id\n      name\n    }"),
         lambda about, state: _given(
-            name=_numbered("Newsletter", len(state.lists)), optIn="DOUBLE"
+            name=_free("Newsletter", _names(state.lists)), optIn="DOUBLE"
         ),
+        needs_mail=True,
     ),
     ActionName.CREATE_FORM: Operation(
         "Make a sign-up form",
@@ -111,7 +123,7 @@ OPERATIONS: dict[ActionName, Operation] = {
         "createForm",
         _input("createForm", _FORM_ANSWER),
         lambda about, state: _given(
-            name=_numbered("Sign-up form", _forms(state)),
+            name=_free("Sign-up form", state.form_names),
             listId=_list(about),
             kind="POPUP",
             status="LIVE",
@@ -151,7 +163,7 @@ OPERATIONS: dict[ActionName, Operation] = {
         "createApiKey",
         _input("createApiKey", "apiKey {\n      id\n      name\n    }\n    secret"),
         lambda about, state: _given(
-            name=_numbered("Shop pages", len(state.public_keys)),
+            name=_free("Shop pages", _names(state.public_keys)),
             kind="PUBLIC",
             scopes=[],
             allowedOrigins=["https://shop.example"],
@@ -177,6 +189,7 @@ OPERATIONS: dict[ActionName, Operation] = {
         "updateList",
         _input("updateList", "list {\n      id\n      optIn\n    }"),
         lambda about, state: _given(id=_list(about), optIn="DOUBLE"),
+        needs_mail=True,
     ),
     ActionName.IMPORT_PEOPLE: Operation(
         "Import a CSV file",
@@ -206,7 +219,7 @@ OPERATIONS: dict[ActionName, Operation] = {
         "createForm",
         _input("createForm", _FORM_ANSWER),
         lambda about, state: _given(
-            name=_numbered("Text messages", _forms(state)),
+            name=_free("Text messages", state.form_names),
             listId=_list(about),
             kind="POPUP",
             status="LIVE",
@@ -217,12 +230,13 @@ OPERATIONS: dict[ActionName, Operation] = {
     ),
     ActionName.SET_UP_TEXT_TO_JOIN: Operation(
         "Let people join by a text message",
-        "Whoever texts the keyword to your number joins the list. Twilio's auth token "
-        "is the secret; its webhook is the integration's address.",
+        "Whoever texts the keyword to your number joins the list. The secret is the "
+        "Auth Token of your Twilio account; the answer says where its url goes.",
         "createIntegration",
-        _input("createIntegration", "integration {\n      id\n      url\n    }"),
+        _input("createIntegration", _CONNECTED),
         lambda about, state: _given(
-            name=_numbered("Text to join", len(state.integrations)),
+            name=_free("Text to join", _names(state.integrations)),
+            secret="the-auth-token-of-your-twilio-account",  # noqa: S106
             settings={
                 "textMessages": {
                     "provider": "TWILIO",
@@ -256,7 +270,7 @@ OPERATIONS: dict[ActionName, Operation] = {
         "createApiKey",
         _input("createApiKey", "apiKey {\n      id\n      name\n    }\n    secret"),
         lambda about, state: _given(
-            name=_numbered("App", len(state.public_keys)), kind="PUBLIC", scopes=[]
+            name=_free("App", _names(state.public_keys)), kind="PUBLIC", scopes=[]
         ),
     ),
     ActionName.REGISTER_PUSH_TOKEN: Operation(
@@ -302,12 +316,12 @@ OPERATIONS: dict[ActionName, Operation] = {
     ),
     ActionName.CONNECT_SHOP: Operation(
         "Connect a Shopify shop",
-        "Its customers, orders and checkouts become profiles and events. Shopify shows "
-        "the secret where you paste the integration's address.",
+        "Its customers, orders and checkouts become profiles and events. The answer "
+        "says where its url goes; Shopify shows the secret there.",
         "createIntegration",
-        _input("createIntegration", "integration {\n      id\n      url\n    }"),
+        _input("createIntegration", _CONNECTED),
         lambda about, state: _given(
-            name=_numbered("Shopify", len(state.integrations)),
+            name=_free("Shopify", _names(state.integrations)),
             settings={"shopify": {}},
         ),
     ),
@@ -315,12 +329,9 @@ OPERATIONS: dict[ActionName, Operation] = {
         "Connect any tool that sends webhooks",
         "Paths say where in its calls the person and the event stand.",
         "createIntegration",
-        _input(
-            "createIntegration",
-            "integration {\n      id\n      url\n    }\n    secret",
-        ),
+        _input("createIntegration", f"{_CONNECTED}\n    secret"),
         lambda about, state: _given(
-            name=_numbered("Webhook", len(state.integrations)),
+            name=_free("Webhook", _names(state.integrations)),
             settings={
                 "inboundWebhook": {
                     "mappings": [{"target": "email", "path": "$.customer.email"}],
@@ -350,10 +361,25 @@ OPERATIONS: dict[ActionName, Operation] = {
     ),
     ActionName.SEE_INTEGRATION: Operation(
         "See the integration",
-        "Its address, to be pasted into the tool, and how it does.",
+        "Its address and what to do with it in the tool, what came, and what was wrong "
+        "with it.",
         "integration",
         "query ($id: ID!) {\n  integration(id: $id) {\n    name\n    kind\n"
-        "    status\n    url\n    secretHint\n  }\n}\n",
+        "    status\n    url\n    instructions\n    secretHint\n    log {\n"
+        "      lastReceivedAt\n      accepted\n      refused\n      waiting\n"
+        "      problems {\n        at\n        outcome\n        topic\n"
+        "        message\n      }\n    }\n  }\n}\n",
+        lambda about, state: {"id": _integration(about)},
+    ),
+    ActionName.SEE_UNDELIVERED: Operation(
+        "See what could not be delivered",
+        "The newest messages that were given up, and why. Once the receiver works, "
+        "`retryWebhookDeliveries` sends them again.",
+        "webhookDeliveries",
+        "query ($id: ID!) {\n"
+        "  webhookDeliveries(integrationId: $id, state: DEAD, first: 10) {\n"
+        "    edges {\n      node {\n        id\n        kind\n        attemptedAt\n"
+        "        attempts\n        status\n        problem\n      }\n    }\n  }\n}\n",
         lambda about, state: {"id": _integration(about)},
     ),
     ActionName.SEE_METRICS: Operation(
@@ -365,7 +391,3 @@ OPERATIONS: dict[ActionName, Operation] = {
         lambda about, state: {},
     ),
 }
-
-
-def _forms(state: State) -> int:
-    return len(state.forms) + state.archived + (state.draft is not None)

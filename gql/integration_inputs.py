@@ -7,7 +7,7 @@ from audience.integrations import kinds
 from audience.integrations.kinds import MAX_KEYWORDS, MAX_MAPPINGS, MAX_SEGMENTS
 from gql.enums import Channel, Movement
 from gql.ids import Kind, stored_id
-from gql.integrations import MessageProvider, Proof
+from gql.integration_settings import MessageProvider, Proof
 from gql.mutations import given
 
 _JOINED = "who cannot be sent anything before they agree"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from audience.consent import evidence
 from audience.errors import (
     AudienceError,
     InvalidInput,
@@ -16,6 +15,7 @@ from audience.errors import (
     Problem,
     TooLarge,
 )
+from audience.evidence import evidence
 from audience.identity import Identity
 from audience.keys import SIGN_UP
 from audience.push import (

@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 
 from audience.addresses import check_address
-from audience.consent import evidence
+from audience.evidence import evidence
 from audience.keys import SIGN_UP
 from audience.signups import leaving, sign_up
 from gql.context import Context

@@ -28,6 +28,7 @@ from resolvers.deliveries import (
     delivery_page,
     put_test,
     retry_deliveries,
+    webhook_named,
 )
 from resolvers.pages import MAXIMUM_PAGE
 from resolvers.profiles import profiles_by_id
@@ -167,7 +168,8 @@ class WebhookQuery:
     @query(
         WebhookDeliveryConnection,
         "integrations:read",
-        description="The messages to an outbound webhook, newest first.",
+        description="The messages to an outbound webhook, newest first; the error "
+        "NOT_FOUND where there is no such webhook.",
     )
     @staticmethod
     async def webhook_deliveries(
@@ -183,6 +185,7 @@ class WebhookQuery:
         ] = None,
     ) -> Document:
         stored = stored_id(integration_id, Kind.INTEGRATION, "integrationId")
+        await webhook_named(context.db, stored, "integrationId")
         match = deliveries_of(stored, state)
         page = await delivery_page(context.db, match, asked_page(first, after))
         found: Any = connection(page, Count(_count, match, None))
@@ -212,6 +215,7 @@ class WebhookMutation:
         context: Context, input: RetryWebhookDeliveriesInput
     ) -> Document:
         stored = stored_id(input.integration_id, Kind.INTEGRATION, "integrationId")
+        await webhook_named(context.db, stored, "integrationId")
         ids = given(input.ids)
         if ids is not None and len(ids) > MAXIMUM_PAGE:
             raise TooLarge(

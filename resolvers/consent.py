@@ -14,10 +14,8 @@ from bson import ObjectId
 from pymongo import UpdateOne
 
 from audience.consent import (
-    NO_EVIDENCE,
     Channel,
     ConsentState,
-    Evidence,
     Method,
     Statement,
     Status,
@@ -32,6 +30,7 @@ from audience.consent import (
     unsuppressed,
 )
 from audience.errors import AudienceError, NotFound
+from audience.evidence import NO_EVIDENCE, Evidence
 from resolvers.branches import MAX_BRANCHES, united
 from resolvers.db import Database, Document, Session, aggregate, find, transaction
 from resolvers.ids import object_id

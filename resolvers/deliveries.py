@@ -61,17 +61,26 @@ async def put_test(
     db: Database, integration_id: str | ObjectId, now: datetime
 ) -> Document:
     """A message by which to try a webhook; it waits for none and none for it."""
-    wanted = object_id(integration_id)
-    webhook = await db.integrations.find_one(
-        {"_id": wanted}, {"kind": 1, "status": 1, "settings": 1}
-    )
-    if webhook is None or webhook["kind"] != IntegrationKind.OUTBOUND_WEBHOOK:
-        raise NotFound("There is no such outbound webhook.", ("id",))
+    webhook = await webhook_named(db, integration_id, "id")
     if webhook["status"] != IntegrationStatus.ACTIVE:
         raise NotAllowed("The integration is paused: set it ACTIVE first.", ("id",))
-    message = _message(wanted, "TEST", 0, now)
+    message = _message(webhook["_id"], "TEST", 0, now)
     await db.deliveries.insert_one(message)
     return message
+
+
+async def webhook_named(
+    db: Database, integration_id: str | ObjectId, name: str
+) -> Document:
+    """The webhook with this id; NotFound, which blames the input of this name, when
+    there is none."""
+    found = await db.integrations.find_one(
+        {"_id": object_id(integration_id), "kind": IntegrationKind.OUTBOUND_WEBHOOK},
+        {"status": 1},
+    )
+    if found is None:
+        raise NotFound("There is no such outbound webhook.", (name,))
+    return found
 
 
 async def active_webhooks(db: Database) -> list[Document]:

@@ -19,6 +19,7 @@ from audience.growth.states import (
     WINDOW,
     FormFigures,
     IntegrationFigures,
+    ListRef,
     Ref,
     State,
 )
@@ -66,9 +67,15 @@ async def growth_state(db: Database, now: datetime, zone: tzinfo) -> State:
     drafts = [each for each in forms if each["status"] == FormStatus.DRAFT]
     waiting, confirmed = _confirmations(newest, now)
     return State(
-        lists=tuple(map(_ref, lists)),
+        lists=tuple(
+            sorted(
+                (_list_ref(each) for each in lists),
+                key=lambda each: each.is_single_opt_in,
+            )
+        ),
         draft=_ref(drafts[0]) if drafts else None,
         archived=sum(each["status"] == FormStatus.ARCHIVED for each in forms),
+        form_names=frozenset(each["name"] for each in forms),
         forms=tuple(
             _figures(each, named[each["list_id"]], *counts.get(each["_id"], (0, 0)))
             for each in live
@@ -150,6 +157,7 @@ async def _integrations(db: Database, now: datetime) -> list[IntegrationFigures]
             str(each["_id"]),
             each["name"],
             is_active=each["status"] == IntegrationStatus.ACTIVE,
+            is_outbound=each["kind"] == IntegrationKind.OUTBOUND_WEBHOOK,
             has_secret=each.get("secret_hint") is not None,
             takes_messages=each["kind"] == IntegrationKind.TEXT_MESSAGES,
             has_worked="last_accepted_at" in log
@@ -224,12 +232,16 @@ def _figures(
         str(form["_id"]),
         form["name"],
         form["short"],
-        _ref(its_list),
-        its_list["opt_in"] == OptIn.SINGLE,
+        _list_ref(its_list),
         any(each["channel"] == Channel.SMS for each in form["consents"]),
         views,
         submissions,
     )
+
+
+def _list_ref(document: Document) -> ListRef:
+    is_single = document["opt_in"] == OptIn.SINGLE
+    return ListRef(str(document["_id"]), document["name"], is_single)
 
 
 def _ref(document: Mapping[str, Any]) -> Ref:

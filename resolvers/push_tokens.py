@@ -7,8 +7,9 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Method, Statement
+from audience.consent import Channel, Method, Statement
 from audience.errors import AudienceError, NotFound
+from audience.evidence import NO_EVIDENCE, Evidence
 from audience.identity import Identity
 from audience.push import Device, registered, said_of
 from resolvers.consent import ConsentChange, Draft, known_by, say

@@ -12,6 +12,7 @@ from limits import parse_many
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -27,7 +28,7 @@ from resolvers.following import Hub
 from resolvers.lists import finish_deletions
 from resolvers.secrets import signing_secret
 from resolvers.summaries import recover_batches
-from server.auth import Keys, Limits
+from server.auth import Keys, Limits, Refused
 from server.downloads import ROUTES
 from server.erasing import ask_for_erasure, show_erasure, take_erasure
 from server.forms import form_for_script, script, show_form, take_answer, take_view
@@ -49,6 +50,7 @@ from server.preferences import (
     take_preferences,
     take_unsubscribe,
 )
+from server.refusals import refusal_response, refuse
 from server.running import Running, running_of
 from server.settings import Settings, read_settings
 from server.smtp import Postman
@@ -123,6 +125,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
                 max_age=86_400,
             ),
         ],
+        exception_handlers={HTTPException: refuse},
         lifespan=lifespan,
     )
 
@@ -213,7 +216,7 @@ async def metrics(request: Request) -> Response:
     allowed = running_of(request).settings.metrics == "open"
     if not allowed and not _is_loopback(request):
         reason = "Metrics are for this machine alone; AUDIENCE_METRICS=open opens them."
-        return JSONResponse({"errors": [{"message": reason}]}, 403)
+        return refusal_response(Refused(403, "FORBIDDEN", reason))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

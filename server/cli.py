@@ -246,7 +246,10 @@ def create(
     name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it may do, such as profiles:read; repeatable. [*]"),
+        typer.Option(
+            help="What it may do, such as profiles:read; repeatable. Without any, a "
+            "secret key may do everything."
+        ),
     ] = None,
     public: Annotated[
         bool, typer.Option(help="For web pages: sign-ups and nothing else.")

@@ -13,8 +13,9 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from audience.consent import Channel, Status, evidence
+from audience.consent import Channel, Status
 from audience.errors import AudienceError, Code, InvalidInput, NotAllowed, NotFound
+from audience.evidence import evidence
 from audience.forms.rendering import FILL_TIME, render_token
 from audience.forms.submissions import VALUES
 from gql.form_changes import confirmation_message

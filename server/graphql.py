@@ -35,12 +35,11 @@ from gql.context import Context, fixed_clock
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
+from server.refusals import CHARSET, JSON, refusal_response
 from server.running import event_counter, running_of, sign_up_counter
 from server.settings import Settings
 
 RESPONSE = "application/graphql-response+json"
-JSON = "application/json"
-CHARSET = "; charset=utf-8"
 
 # What a WebSocket's closing may say at most, in bytes of ASCII.
 _REASON = 123
@@ -167,6 +166,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             request_id=request_id(request.scope),
             tokens=running.tokens,
             deliver=running.deliver,
+            sends_mail=running.settings.smtp_host is not None,
             hub=running.hub,
             address=running.settings.address,
             count_sign_up=sign_up_counter(running, client_address(request)),
@@ -327,17 +327,6 @@ _NO_RESPONSE = Response()
 def client_address(connection: HTTPConnection) -> str:
     """The caller's address; trusted proxies have been looked through already."""
     return connection.client.host if connection.client else "unknown"
-
-
-def refusal_response(refusal: Refused, media_type: str = JSON) -> Response:
-    """The refusal as a GraphQL answer without data."""
-    error = {"message": str(refusal), "extensions": {"code": refusal.code}}
-    return Response(
-        orjson.dumps({"errors": [error]}),
-        refusal.status,
-        headers=refusal.headers,
-        media_type=media_type + CHARSET,
-    )
 
 
 async def _admitted(connection: HTTPConnection, secret: str | None) -> Viewer | None:

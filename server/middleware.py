@@ -8,8 +8,12 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.auth import Refused
+from server.refusals import refusal_or_page
 
 REQUESTS = Counter(
     "audience_requests_total", "Requests answered.", ("route", "method", "status")
@@ -94,18 +98,15 @@ async def _answer(
         _log.exception("fault", path=scope["path"])
         if status:
             raise
-        await _fault(identifier)(scope, receive, sending)
+        await _fault(Request(scope), identifier)(scope, receive, sending)
     finally:
         _record(scope, status, time.perf_counter() - started)
 
 
-def _fault(identifier: str) -> Response:
+def _fault(request: Request, identifier: str) -> Response:
     message = f"Something went wrong on our side; the fault is logged as {identifier}."
-    error = {
-        "message": message,
-        "extensions": {"code": "INTERNAL", "requestId": identifier},
-    }
-    return JSONResponse({"errors": [error]}, status_code=500)
+    refusal = Refused(500, "INTERNAL", message)
+    return refusal_or_page(request, refusal, requestId=identifier)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

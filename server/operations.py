@@ -1,5 +1,6 @@
 """What an operator does from the command line: keys, and the state of the database."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ from rich.table import Table
 
 from audience.keys import EVERYTHING, KeyKind, check_key
 from gql.ids import Kind, global_id, stored_id
-from resolvers.db import COLLECTIONS, Database, find
+from resolvers.db import COLLECTIONS, Database, Document, find
 from resolvers.keys import create_key, revoke_key
 from resolvers.summaries import rebuild_all, recover_batches
 from server.welcome import say
@@ -22,30 +23,31 @@ async def make_key(
     origins: Sequence[str],
 ) -> None:
     """Makes a key and prints it alone on standard output, for scripts to read."""
-    if kind is KeyKind.SECRET and not scopes:
-        scopes = (EVERYTHING,)
-    wanted = check_key(name, kind, scopes, origins)
+    is_unlimited = kind is KeyKind.SECRET and not scopes
+    wanted = check_key(name, kind, (EVERYTHING,) if is_unlimited else scopes, origins)
     created = await create_key(db, wanted, now=datetime.now(UTC))
     say(created.secret)
+    sys.stderr.write(f"{_ABOUT_NEW}{_ABOUT_UNLIMITED if is_unlimited else ''}\n")
 
 
 async def show_keys(db: Database) -> None:
-    """Prints every key, without what would let it be used."""
-    table = Table("Id", "Name", "Kind", "Key", "Scopes", "Made", "Revoked")
+    """Prints every key, without what would let it be used: as a table on a terminal,
+    and else a line each, with tabs between, for other programs."""
+    names = ("Id", "Name", "Kind", "Key", "Scopes", "Origins", "Made", "Revoked")
+    keys = await find(db.keys, {}, {"hash": 0}, sort={"_id": 1})
+    rows = [_shown_key(key) for key in keys]
+    console = Console()
+    if not console.is_terminal:
+        for row in (names, *rows):
+            say("\t".join(row))
+        return
+    table = Table(*names)
     table.columns[0].no_wrap = True
     table.columns[0].overflow = "ignore"
     table.columns[0].min_width = len("key_") + 24  # whole: `key revoke` needs it
-    for key in await find(db.keys, {}, {"hash": 0}, sort={"_id": 1}):
-        table.add_row(
-            _shown_id(key["_id"]),
-            key["name"],
-            key["kind"],
-            key["hint"],
-            " ".join(key["scopes"]),
-            f"{key['created_at']:%Y-%m-%d}",
-            f"{key['revoked_at']:%Y-%m-%d}" if key.get("revoked_at") else "",
-        )
-    Console().print(table)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 async def end_key(db: Database, key_id: str) -> None:
@@ -77,6 +79,21 @@ async def mend_summaries(db: Database) -> None:
     say(f"{rebuilt.checked:,} profiles checked, {rebuilt.mended:,} summaries mended.")
 
 
-def _shown_id(value: object) -> str:
-    shown: str = global_id(Kind.API_KEY)(value)
-    return shown
+_ABOUT_NEW = "It is shown this once; keep it."
+_ABOUT_UNLIMITED = (
+    " It may do everything, erasing people and making keys included: name what it "
+    "needs by --scope, and revoke this one, where that is too much."
+)
+
+
+def _shown_key(key: Document) -> tuple[str, ...]:
+    return (
+        global_id(Kind.API_KEY)(key["_id"]),
+        " ".join(key["name"].split()),
+        key["kind"],
+        key["hint"],
+        " ".join(key["scopes"]),
+        " ".join(key.get("allowed_origins", ())),
+        f"{key['created_at']:%Y-%m-%d}",
+        f"{key['revoked_at']:%Y-%m-%d}" if key.get("revoked_at") else "",
+    )

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audience.consent import Status, evidence
+from audience.consent import Status
 from audience.errors import AudienceError
+from audience.evidence import evidence
 from audience.tokens import read_confirmation
 from resolvers.lists import live_list
 from resolvers.signups import confirm
@@ -27,7 +28,7 @@ async def show_confirmation(request: Request) -> Response:
             "page.html",
             400,
             title="This link is incomplete",
-            text="Please use the whole link of the message.",
+            text="Please use the whole link from the message.",
         )
     running = running_of(request)
     try:

@@ -11,8 +11,9 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audience.consent import Channel, ConsentState, Method, Status, evidence
+from audience.consent import Channel, ConsentState, Method, Status
 from audience.errors import AudienceError, InvalidInput
+from audience.evidence import evidence
 from audience.identity import normalise_email
 from audience.preferences import preference_token, read_preference_token
 from audience.rows.sheets import csv_line

@@ -72,7 +72,8 @@ def _about_key(settings: Settings, first_key: str | None) -> list[str]:
         return ["AUDIENCE_ADMIN_KEY is accepted as an API key that allows everything."]
     folder = f" --data {settings.data}" if settings.data != DATA_FOLDER else ""
     return [
-        "The first API key was shown at the first start. To make another one:",
+        "The first API key was shown at the first start. To make another one, which",
+        "allows everything (--scope allows less):",
         "",
         f"  export AUDIENCE_KEY=$({_command()} key create NAME{folder})",
     ]

@@ -8,8 +8,9 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from audience.addresses import RefusedAddress
-from audience.consent import MAX_CONSENT_TEXT, Channel
+from audience.consent import Channel
 from audience.errors import AudienceError, Code, InvalidInput, Problem, TooLarge
+from audience.evidence import MAX_CONSENT_TEXT
 from audience.forms.fields import EMAIL, PHONE, FormField, check_fields
 from audience.identity import is_plain
 from audience.lists import check_name

@@ -27,7 +27,14 @@ def render_token(tokens: Tokens, form_id: str, now: datetime) -> str:
 def read_render_token(tokens: Tokens, token: str, form_id: str, now: datetime) -> str:
     """The number of the answer; InvalidInput when the token is forged, another form's,
     too old or too young."""
-    shown_for, shown_at, number = read_signed(tokens, _PURPOSE, token, 3)
+    shown_for, shown_at, number = read_signed(
+        tokens,
+        _PURPOSE,
+        token,
+        3,
+        "The form came without the token that it is shown with, or with another: load "
+        "it anew and send it again.",
+    )
     if shown_for != form_id:
         raise InvalidInput("This token was made for another form.", _PATH)
     age = now - datetime.fromtimestamp(shown_at / 1000, UTC)

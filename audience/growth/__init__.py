@@ -6,6 +6,7 @@ from audience.growth.kinds import ActionName, GoalKind, Recommendation, Rule
 from audience.growth.states import (
     FormFigures,
     IntegrationFigures,
+    ListRef,
     Ref,
     State,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "FormFigures",
     "GoalKind",
     "IntegrationFigures",
+    "ListRef",
     "Recommendation",
     "Ref",
     "Report",

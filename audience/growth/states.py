@@ -20,14 +20,20 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class ListRef(Ref):
+    """A list, and whether sign-ups to it count without being confirmed."""
+
+    is_single_opt_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FormFigures:
     """A live form: its list, what it asks for, and how it did lately."""
 
     id: str
     name: str
     short: str
-    list: Ref
-    is_single_opt_in: bool
+    list: ListRef
     asks_for_sms: bool
     views: int
     submissions: int
@@ -40,12 +46,13 @@ class FormFigures:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationFigures:
-    """An integration: whether it is on, has what it needs, has taken in a call or
-    delivered a message, and how many of them failed lately."""
+    """An integration: whether it is on, calls another server, has what it needs, has
+    taken in a call or delivered a message, and how many of them failed lately."""
 
     id: str
     name: str
     is_active: bool
+    is_outbound: bool = False
     has_secret: bool = True
     takes_messages: bool = False
     has_worked: bool = False
@@ -54,11 +61,13 @@ class IntegrationFigures:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An account. Lists, forms and integrations are the newest first."""
+    """An account. Lists, forms and integrations are the newest first, and lists on
+    double opt-in, to which sign-ups should lead, before the others."""
 
-    lists: tuple[Ref, ...] = ()
+    lists: tuple[ListRef, ...] = ()
     draft: Ref | None = None
     archived: int = 0
+    form_names: frozenset[str] = frozenset()  # of all forms, whatever their status
     forms: tuple[FormFigures, ...] = ()
     has_submissions: bool = False
     waiting: int = 0

@@ -25,7 +25,9 @@ def _integration_fails(state: State) -> Recommendation | None:
         Rule.INTEGRATION_FAILS,
         f"Mend {failing.name}",
         f"{counted(failing.failures, 'call', 'calls')} failed in the last 30 days.",
-        ActionName.SEE_INTEGRATION,
+        ActionName.SEE_UNDELIVERED
+        if failing.is_outbound
+        else ActionName.SEE_INTEGRATION,
         Ref(failing.id, failing.name),
     )
 

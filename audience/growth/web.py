@@ -10,12 +10,20 @@ MANY_UNANSWERED = 0.5
 
 
 def _no_list(state: State) -> Recommendation | None:
-    if state.lists:
+    if not state.lists:
+        return Recommendation(
+            Rule.NO_LIST,
+            "Make your first list",
+            "People sign up to a list, and there is none yet.",
+            ActionName.CREATE_LIST,
+        )
+    if state.forms or state.draft or not state.lists[0].is_single_opt_in:
         return None
     return Recommendation(
         Rule.NO_LIST,
-        "Make your first list",
-        "People sign up to a list, and there is none yet.",
+        "Make a list for sign-ups",
+        "Every list is on single opt-in. A form should lead to one on double opt-in, "
+        "on which people confirm that the address is theirs.",
         ActionName.CREATE_LIST,
     )
 
@@ -112,7 +120,7 @@ def _poor_conversion(state: State) -> Recommendation | None:
 
 
 def _single_opt_in(state: State) -> Recommendation | None:
-    form = next((each for each in state.forms if each.is_single_opt_in), None)
+    form = next((each for each in state.forms if each.list.is_single_opt_in), None)
     if form is None:
         return None
     return Recommendation(

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from audience.consent import MAX_CONSENT_TEXT, Channel
+from audience.consent import Channel
 from audience.errors import AudienceError, Code, InvalidInput, Problem
 from audience.events import metric_name
+from audience.evidence import MAX_CONSENT_TEXT
 from audience.identity import is_plain
 from audience.integrations.kinds import (
     IDENTIFIERS,

@@ -8,8 +8,9 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from audience.addresses import RefusedAddress
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Status
+from audience.consent import Channel, Status
 from audience.errors import InvalidInput, NotFound
+from audience.evidence import NO_EVIDENCE, Evidence
 from audience.forms.rendering import read_render_token
 from audience.forms.stored import form_of
 from audience.forms.submissions import check_answers, sign_ups

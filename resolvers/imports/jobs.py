@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, Method, Statement, Status
+from audience.consent import Channel, Method, Statement, Status
+from audience.evidence import Evidence
 from audience.rows import Person
 from resolvers.consent import ConsentChange
 from resolvers.db import Document

@@ -9,8 +9,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from audience.consent import Channel, Method, Statement, Status, check_said, evidence
+from audience.consent import Channel, Method, Statement, Status, check_said
 from audience.errors import AudienceError, InvalidInput, LimitReached
+from audience.evidence import evidence
 from audience.identity import is_plain
 from audience.rows import Choice, Column, Encoding, Layout, blocks, chosen_columns
 from audience.rows.files import Block, Source, layout_of

@@ -11,9 +11,10 @@ from typing import Any
 
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, Method, Statement, Status
+from audience.consent import Channel, Method, Statement, Status
 from audience.errors import AudienceError, Conflict, InvalidInput, NotFound
 from audience.events import NewEvent, new_event
+from audience.evidence import Evidence
 from audience.identity import Identity
 from audience.integrations.calls import (
     Heard,

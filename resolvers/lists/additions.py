@@ -6,17 +6,9 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from audience.consent import (
-    NO_EVIDENCE,
-    Channel,
-    Evidence,
-    Method,
-    Statement,
-    Status,
-    check_said,
-    evidence,
-)
+from audience.consent import Channel, Method, Statement, Status, check_said
 from audience.errors import AudienceError, InvalidInput, Problem
+from audience.evidence import NO_EVIDENCE, Evidence, evidence
 from audience.lists import MembershipSource, check_people
 from audience.profiles import ProfileChange
 from resolvers.consent import ConsentChange, change_consents

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Method, Statement, Status
+from audience.consent import Channel, Method, Statement, Status
 from audience.errors import InvalidInput, NotFound
+from audience.evidence import NO_EVIDENCE, Evidence
 from audience.tokens import Tokens, read_confirmation
 from resolvers.consent import ConsentChange, Draft, say
 from resolvers.db import Database, Document, Session, transaction

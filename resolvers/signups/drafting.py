@@ -6,7 +6,8 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, Statement, Status
+from audience.consent import Channel, Statement, Status
+from audience.evidence import Evidence
 from audience.identity import Identity
 from audience.lists import OptIn
 from audience.signups import SignUp, by_address

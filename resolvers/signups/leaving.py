@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Method, Statement, Status
+from audience.consent import Channel, Method, Statement, Status
 from audience.errors import InvalidInput
+from audience.evidence import NO_EVIDENCE, Evidence
 from audience.signups import PHONE_CHANNELS, Leaving
 from audience.tokens import Tokens, read_leave
 from resolvers.consent import ConsentChange, Draft, known_by, say

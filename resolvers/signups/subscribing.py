@@ -12,8 +12,9 @@ from functools import partial
 
 from bson import ObjectId
 
-from audience.consent import NO_EVIDENCE, Channel, Evidence, Status
+from audience.consent import Channel, Status
 from audience.errors import AudienceError
+from audience.evidence import NO_EVIDENCE, Evidence
 from audience.identity import Identity
 from audience.lists import OptIn
 from audience.signups import SignUp

@@ -21,7 +21,6 @@ from audience.consent import (
     check_address,
     check_said,
     decide,
-    evidence,
     suppressed,
     unsuppressed,
 )
@@ -32,6 +31,7 @@ from audience.errors import (
     NotAllowed,
     TooLarge,
 )
+from audience.evidence import evidence
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(days=30)

@@ -328,5 +328,10 @@ def test_a_token_is_good_for_one_form_and_some_time() -> None:
         with pytest.raises(InvalidInput) as raised:
             read_render_token(TOKENS, token, form_id, NOW + age)
         assert raised.value.problems[0].path == ("token",)
-    with pytest.raises(InvalidInput):
-        read_render_token(Tokens("other"), token, LIST, NOW + timedelta(minutes=1))
+    for given in ("", token):
+        with pytest.raises(InvalidInput) as raised:
+            read_render_token(Tokens("other"), given, LIST, NOW + timedelta(minutes=1))
+        assert str(raised.value) == (
+            "The form came without the token that it is shown with, or with another: "
+            "load it anew and send it again."
+        )

@@ -10,6 +10,7 @@ from audience.growth import (
     FormFigures,
     GoalKind,
     IntegrationFigures,
+    ListRef,
     Ref,
     Rule,
     State,
@@ -21,7 +22,8 @@ WEB = GoalKind.COLLECT_SUBSCRIBERS_ON_THE_WEB
 MOBILE = GoalKind.BUILD_MOBILE_EXPERIENCES
 TOOLS = GoalKind.INTEGRATE_THIRD_PARTY_TOOLS
 
-NEWS, SALES = Ref("1", "News"), Ref("2", "Sales")
+NEWS, SALES = ListRef("1", "News"), ListRef("2", "Sales")
+SINGLE = ListRef("3", "Old", is_single_opt_in=True)
 KEY = Ref("8", "Shop")
 
 
@@ -31,7 +33,6 @@ def form(name: str = "Footer", **more: Any) -> FormFigures:
         "name": name,
         "short": "abc",
         "list": NEWS,
-        "is_single_opt_in": False,
         "asks_for_sms": False,
         "views": 500,
         "submissions": 50,
@@ -90,10 +91,10 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
         Rule.SINGLE_OPT_IN,
         replace(
             WELL,
-            forms=(form(), form("Popup", is_single_opt_in=True)),
+            forms=(form(), form("Popup", list=SINGLE)),
             has_brought_people=False,
         ),
-        NEWS,
+        SINGLE,
         "Popup signs people up to a list on single opt-in",
     ),
     (
@@ -103,7 +104,7 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
             WELL,
             forms=(
                 form("Poor", views=1_200, submissions=20),
-                form("Poorest", views=100, submissions=1, is_single_opt_in=True),
+                form("Poorest", views=100, submissions=1, list=SINGLE),
             ),
         ),
         Ref("Poorest", "Poorest"),
@@ -150,6 +151,13 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
         "No form takes sign-ups. 2 forms are archived.",
     ),
     (WEB, Rule.NO_LIST, State(), None, "there is none yet"),
+    (
+        WEB,
+        Rule.NO_LIST,
+        replace(WELL, lists=(SINGLE,), forms=()),
+        None,
+        "Every list is on single opt-in.",
+    ),
     (MOBILE, Rule.MOBILE_WELL_UNDER_WAY, WELL, None, ""),
     (
         MOBILE,
@@ -278,6 +286,15 @@ def test_progress_is_the_share_of_the_steps_that_are_done() -> None:
         1,
         1 / 3,
     ]
+
+
+def test_a_failing_tool_is_looked_at_where_its_failures_are() -> None:
+    inbound = recommended(TOOLS, replace(WELL, integrations=(tool(failures=1),)))
+    outbound = recommended(
+        TOOLS, replace(WELL, integrations=(tool(failures=1, is_outbound=True),))
+    )
+
+    assert (inbound.action, outbound.action) == ("SEE_INTEGRATION", "SEE_UNDELIVERED")
 
 
 def test_actions_are_those_that_can_be_done_now() -> None:

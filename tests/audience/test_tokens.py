@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audience.consent import Channel
-from audience.errors import InvalidInput
+from audience.errors import Code, InvalidInput, Problem
 from audience.tokens import (
     ConfirmationClaim,
     LeaveClaim,
@@ -62,7 +62,14 @@ def test_a_forged_confirmation_is_refused(token: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         read_confirmation(TOKENS, token, NOW)
 
-    assert refusal.value.problems[0].path == ("token",)
+    assert refusal.value.problems == (
+        Problem(
+            Code.INVALID,
+            "This link is not whole, or not one of ours: use the whole link from the "
+            "message.",
+            ("token",),
+        ),
+    )
 
 
 def test_a_confirmation_is_no_link_to_leave() -> None:

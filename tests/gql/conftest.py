@@ -34,6 +34,7 @@ class Api:
     counted: list[str] = field(default_factory=list)
     limit: int = 1_000
     refused: tuple[RefusedAddress, ...] = ()
+    sends_mail: bool = True
 
     async def execute(
         self, operation: str, variables: dict[str, Any] | None = None
@@ -65,6 +66,7 @@ class Api:
             request_id="request-1",
             tokens=Tokens("secret"),
             deliver=self._deliver,
+            sends_mail=self.sends_mail,
             count_sign_up=self._counting("sign-up"),
             count_event=self._counting("event"),
             refused_addresses=self.refused,

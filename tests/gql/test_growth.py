@@ -13,8 +13,10 @@ from graphql import parse, validate
 from audience.growth import ActionName
 from gql.growth_operations import OPERATIONS
 from gql.schema import schema
+from resolvers.db import Database
 from resolvers.forms.statistics import count_view
 from resolvers.growth import growth_state
+from resolvers.integrations import Outcome, log_call
 from tests.gql.conftest import NOW, Api
 
 pytestmark = pytest.mark.anyio
@@ -238,7 +240,8 @@ async def test_the_state_is_read_as_it_is(api: Api) -> None:
     (live,) = state.forms
     assert (f"frm_{live.id}", live.name, live.short) == (form_id, "Live", kept["short"])
     assert (live.views, live.submissions, live.conversion) == (2, 0, 0)
-    assert (live.list.name, live.is_single_opt_in) == ("News", False)
+    assert (live.list.name, live.list.is_single_opt_in) == ("News", False)
+    assert state.form_names == {"Live", "Draft"}
     assert [each.name for each in state.lists] == ["News"]
     assert state.draft is not None
     assert state.draft.name == "Draft"
@@ -390,7 +393,90 @@ async def test_a_webhook_that_cannot_deliver_is_told(api: Api) -> None:
         "INTEGRATION_FAILS",
         "1 call failed in the last 30 days.",
     )
+    seen = await act(api, found["action"])
+    assert [each["node"]["attempts"] for each in seen["edges"]] == [9]
+
+
+async def test_a_failing_tool_s_problems_are_shown(api: Api) -> None:
+    filled = await fill(api)
+    shop = ObjectId(filled["createIntegration"]["integration"]["id"][4:])
+    await log_call(api.db, shop, Outcome.REFUSED, NOW, message="It is not signed.")
+
+    found = (await goals(api))[TOOLS]["recommendation"]
+
+    assert found["rule"] == "INTEGRATION_FAILS"
+    seen = await act(api, found["action"])
+    assert [each["message"] for each in seen["log"]["problems"]] == [
+        "It is not signed."
+    ]
+
+
+async def test_a_form_is_suggested_for_a_list_on_double_opt_in(api: Api) -> None:
+    for name, opt_in in (("Members", "DOUBLE"), ("Campaign", "SINGLE")):
+        await api.ask(
+            "mutation ($name: String!, $optIn: OptIn!) { createList(input: "
+            "{name: $name, optIn: $optIn}) { list { id } } }",
+            name=name,
+            optIn=opt_in,
+        )
+
+    found = (await goals(api))[WEB]["recommendation"]
     await act(api, found["action"])
+
+    assert found["rule"] == "NO_FORM"
+    state = await growth_state(api.db, NOW, api.context().zone)
+    assert [(each.list.name, each.list.is_single_opt_in) for each in state.forms] == [
+        ("Members", False)
+    ]
+
+
+async def test_where_only_campaigns_have_lists_one_for_sign_ups_comes_first(
+    api: Api,
+) -> None:
+    await api.ask(
+        'mutation { createList(input: {name: "newsletter", optIn: SINGLE}) '
+        "{ list { id } } }"
+    )
+
+    first = (await goals(api))[WEB]["recommendation"]
+    await act(api, first["action"])
+
+    assert first["rule"] == "NO_LIST"
+    assert first["action"]["variables"] == {
+        "input": {"name": "Newsletter 2", "optIn": "DOUBLE"}
+    }
+    assert (await rules(api))[WEB] == "NO_FORM"
+
+
+async def test_names_that_are_suggested_are_the_first_free_ones(api: Api) -> None:
+    for name in ("Campaign 1", "Campaign 2", "NEWSLETTER", "Newsletter 3"):
+        await api.ask(
+            "mutation ($name: String!) { createList(input: {name: $name}) "
+            "{ list { id } } }",
+            name=name,
+        )
+
+    web = (await goals(api))[WEB]
+
+    names = {
+        each["name"]: each["variables"]["input"]["name"]
+        for each in web["actions"]
+        if each["name"] in ("CREATE_LIST", "CREATE_FORM")
+    }
+    assert names == {"CREATE_LIST": "Newsletter 2", "CREATE_FORM": "Sign-up form"}
+
+
+async def test_where_no_mail_is_sent_double_opt_in_says_so(db: Database) -> None:
+    api = Api(db, sends_mail=False)
+
+    found = (await goals(api))[WEB]["recommendation"]["action"]
+
+    assert found["description"] == (
+        "On double opt-in, people confirm by mail that they want to be on it. This "
+        "server sends no mail yet: it prints each confirmation on its terminal, until "
+        "AUDIENCE_SMTP_HOST is set."
+    )
+    assert found["variables"]["input"]["optIn"] == "DOUBLE"
 
 
 async def test_a_form_s_page_is_linked(api: Api) -> None:

@@ -199,8 +199,8 @@ WAYS = {
     "Form": "{{ forms {{ edges {{ node {{ {0} }} }} }} }}",
     "Import": "{{ imports {{ edges {{ node {{ {0} }} }} }} }}",
     "WebhookDelivery": (
-        '{{ webhookDeliveries(integrationId: "int_0123456789abcdef01234567") '
-        "{{ edges {{ node {{ {0} }} }} }} }}"
+        '{{ node(id: "msg_0123456789abcdef01234567") '
+        "{{ ... on WebhookDelivery {{ {0} }} }} }}"
     ),
 }
 """An operation that comes to an object, by no scope that its fields need."""
@@ -257,7 +257,8 @@ async def set_up(api: Api) -> None:
         entered | {"segment_id": segment["_id"], "profile_id": profile["_id"]}
     )
     message = {"state": "DEAD", "order": 1, "attempts": 1, "created_at": api.now}
-    message["integration_id"] = ObjectId("0123456789abcdef01234567")
+    message["_id"] = ObjectId("0123456789abcdef01234567")
+    message["integration_id"] = ObjectId()
     await api.db.deliveries.insert_one(
         {**entered, **message, "profile_id": profile["_id"]}
     )

@@ -233,6 +233,26 @@ async def test_dead_messages_are_sent_again(api: Api) -> None:
     assert [error["path"] for error in refused["userErrors"]] == [["ids"]]
 
 
+@pytest.mark.parametrize("kind", ["unknown", "inbound"])
+async def test_what_is_no_outbound_webhook_has_no_messages(api: Api, kind: str) -> None:
+    other = "int_0123456789abcdef01234567"
+    if kind == "inbound":
+        settings = {"name": "Shop", "settings": {"shopify": {}}}
+        made = await api.ask(CREATE, input=settings)
+        other = made["createIntegration"]["integration"]["id"]
+
+    read = await api.refusals(DELIVERIES, id=other)
+    sent = await api.ask(RETRY, input={"integrationId": other})
+
+    problem = {
+        "code": "NOT_FOUND",
+        "message": "There is no such outbound webhook.",
+        "path": ["integrationId"],
+    }
+    assert read == [{"message": problem["message"], "code": "NOT_FOUND"}]
+    assert sent["retryWebhookDeliveries"] == {"retried": None, "userErrors": [problem]}
+
+
 async def test_what_is_deleted_leaves_no_messages(api: Api) -> None:
     segment = await _segment(api)
     hook = (await _create(api, url=URL, segmentIds=[segment]))["integration"]["id"]

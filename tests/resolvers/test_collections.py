@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from resolvers.collections import INDEXES, Migration, migrate, prepare
+from resolvers.collections import INDEXES, prepare
 from resolvers.db import COLLECTIONS, Database
+from resolvers.migrations import Migration, migrate
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,6 @@ from bson import ObjectId
 from audience.consent import (
     Channel,
     ConsentState,
-    Evidence,
     Method,
     Statement,
     Status,
@@ -24,6 +23,7 @@ from audience.errors import (
     NotAllowed,
     NotFound,
 )
+from audience.evidence import Evidence
 from resolvers.consent import (
     ConsentChange,
     change_consents,

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import Int64, ObjectId
 
-from audience.consent import Channel, Evidence, Status
+from audience.consent import Channel, Status
 from audience.errors import InvalidInput, NotFound
+from audience.evidence import Evidence
 from audience.identity import Identity, identity
 from audience.integrations.kinds import (
     InboundWebhook,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, Status
+from audience.consent import Channel, Status
 from audience.errors import (
     AudienceError,
     InvalidInput,
@@ -18,6 +18,7 @@ from audience.errors import (
     NotFound,
     Taken,
 )
+from audience.evidence import Evidence
 from audience.forms.definitions import Form, FormConsent, FormKind, FormStatus
 from audience.forms.fields import FieldKind, FormField
 from audience.forms.rendering import render_token

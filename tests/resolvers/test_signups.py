@@ -9,8 +9,9 @@ import anyio
 import pytest
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, Method, Status, SuppressionReason
+from audience.consent import Channel, Method, Status, SuppressionReason
 from audience.errors import AudienceError, InvalidInput, NotAllowed, NotFound
+from audience.evidence import Evidence
 from audience.lists import OptIn
 from audience.signups import leaving, sign_up
 from audience.tokens import (

@@ -16,6 +16,8 @@ from tests.server.tiny import schema
 
 pytestmark = pytest.mark.anyio
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
 
 async def test_health(client: httpx.AsyncClient) -> None:
     live = await client.get("/health/live")
@@ -67,6 +69,73 @@ async def test_metrics_can_be_opened_or_left_out(settings: Settings) -> None:
     assert answers == {"open": 200, "off": 404}
 
 
+PATHS = [
+    *("/confirm", "/unsubscribe", "/preferences", "/preferences/link"),
+    *("/preferences/history.json", "/preferences/history.csv", "/preferences/erasure"),
+    *("/erase", "/f/abcdefg", "/f/abcdefg/form", "/f/abcdefg/view", "/embed.js"),
+    *("/in/abcdefg", "/health/live", "/health/ready", "/metrics", "/"),
+    *("/lists/lst_1/members.csv", "/segments/seg_1/members.csv"),
+    *("/imports/imp_1/rejected.csv", "/graphiql/x.js"),
+]
+ALLOWED = {
+    **dict.fromkeys(("/confirm", "/unsubscribe", "/preferences"), "GET, HEAD, POST"),
+    **dict.fromkeys(("/erase", "/f/abcdefg"), "GET, HEAD, POST"),
+    **dict.fromkeys(("/preferences/link", "/preferences/erasure"), "POST"),
+    **dict.fromkeys(("/f/abcdefg/view", "/in/abcdefg"), "POST"),
+}
+
+
+def test_every_route_is_asked_below(app: Starlette) -> None:
+    routes = [route for route in app.routes if isinstance(route, Route)]
+
+    asked = {
+        route.path
+        for route in routes
+        for path in PATHS
+        if route.path_regex.fullmatch(path)
+    }
+    assert asked == {route.path for route in routes} - {"/graphql"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_another_method_is_refused_to_programs_and_to_browsers(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    allowed = ALLOWED.get(path, "GET, HEAD")
+    named = allowed.replace(", HEAD", "").replace(", ", " or ")
+    message = f"This address takes {named}, not DELETE."
+
+    answer = await client.delete(path)
+    shown = await client.delete(path, headers={"Accept": BROWSER})
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json() == {
+        "errors": [{"message": message, "extensions": {"code": "METHOD_NOT_ALLOWED"}}]
+    }
+    assert (shown.status_code, shown.headers["allow"]) == (405, allowed)
+    assert "<h1>Nothing to see here</h1>" in shown.text
+    assert message in shown.text
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/graphiql/nowhere.js", "/in", "/f/"])
+async def test_an_unknown_address_is_told_to_programs_and_to_browsers(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path)
+    shown = await client.get(path, headers={"Accept": BROWSER})
+
+    message = "There is nothing at this address."
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "errors": [{"message": message, "extensions": {"code": "NOT_FOUND"}}]
+    }
+    assert (shown.status_code, shown.headers["content-type"]) == (
+        404,
+        "text/html; charset=utf-8",
+    )
+    assert message in shown.text
+
+
 async def test_every_answer_has_security_headers(client: httpx.AsyncClient) -> None:
     answer = await client.post("/graphql", json={"query": "{ who }"})
 
@@ -98,9 +167,15 @@ async def test_a_fault_is_masked_and_logged_once_with_its_id(
     with capture_logs() as logs:
         async with client_of(app) as client:
             answer = await client.get("/fail", headers={"X-Request-ID": "fault-0001"})
+            shown = await client.get(
+                "/fail", headers={"X-Request-ID": "fault-0002", "Accept": BROWSER}
+            )
 
     faults = [entry for entry in logs if entry["event"] == "fault"]
-    assert [(fault["path"], fault["exc_info"]) for fault in faults] == [("/fail", True)]
+    assert [(each["path"], each["exc_info"]) for each in faults] == [
+        ("/fail", True),
+        ("/fail", True),
+    ]
     assert answer.status_code == 500
     assert answer.headers["x-request-id"] == "fault-0001"
     assert answer.json() == {
@@ -112,6 +187,9 @@ async def test_a_fault_is_masked_and_logged_once_with_its_id(
             }
         ]
     }
+    assert shown.status_code == 500
+    assert "the fault is logged as fault-0002." in shown.text
+    assert "the secret reason" not in answer.text + shown.text
 
 
 async def test_pages_of_other_origins_may_ask(client: httpx.AsyncClient) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from audience.consent import MAX_USER_AGENT, Channel
+from audience.consent import Channel
+from audience.evidence import MAX_USER_AGENT
 from audience.signups import leaving, sign_up
 from audience.tokens import Tokens
 from resolvers.consent import state_of

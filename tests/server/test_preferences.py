@@ -10,7 +10,8 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from audience.consent import Channel, Evidence, SuppressionReason
+from audience.consent import Channel, SuppressionReason
+from audience.evidence import Evidence
 from audience.lists import OptIn
 from audience.preferences import preference_token
 from audience.signups import sign_up

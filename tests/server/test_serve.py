@@ -1,8 +1,10 @@
 """`audience serve` as a process: it starts, greets, and leaves nothing behind."""
 
 import asyncio
+import inspect
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +18,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from server.cli import serve_command
 from tests.server.conftest import (
+    ROOT,
     START_SECONDS,
     Serve,
     is_running,
@@ -179,8 +183,12 @@ def test_commands_use_the_database_of_a_running_server(serve: Serve) -> None:
     data = ("--data", str(server.folder))
 
     key = run_audience("key", "create", "A shop", "--scope", "profiles:read", *data)
-    listed = run_audience("key", "list", *data, COLUMNS="160")
-    identifier = re.findall(r"(key_[0-9a-f]{24}).*A shop", listed.stdout)[0]
+    listed = run_audience("key", "list", *data)
+    (identifier,) = re.findall(
+        r"^(key_[0-9a-f]{24})\tA shop\tSECRET\tsk_\S+\tprofiles:read\t\t[\d-]{10}\t$",
+        listed.stdout,
+        re.MULTILINE,
+    )
     revoked = run_audience("key", "revoke", identifier, *data)
     checked = run_audience("db", "check", *data)
     rebuilt = run_audience("db", "rebuild-summaries", *data)
@@ -200,8 +208,41 @@ def test_commands_start_the_database_when_no_server_runs(tmp_path: Path) -> None
     refused = run_audience("key", "create", "A shop", "--scope", "everything", *data)
 
     assert re.fullmatch(r"pk_[A-Za-z0-9_-]{43}\n", created.stdout)
+    assert created.stderr == "It is shown this once; keep it.\n"
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("audience: 'everything' is not a scope.")
+
+
+def test_a_key_without_scopes_is_said_to_allow_everything(tmp_path: Path) -> None:
+    made = run_audience("key", "create", "A shop", "--data", str(tmp_path / "data"))
+
+    assert re.fullmatch(r"sk_[A-Za-z0-9_-]{43}\n", made.stdout)
+    assert made.stderr == (
+        "It is shown this once; keep it. It may do everything, erasing people and "
+        "making keys included: name what it needs by --scope, and revoke this one, "
+        "where that is too much.\n"
+    )
+
+
+def test_help_is_there_before_anything_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "serve", tmp_path / "scripts")
+
+    shown = {
+        flag: subprocess.run(  # noqa: S603 - our own script
+            [tmp_path / "scripts" / "serve", "--demo", flag],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for flag in ("--help", "-h")
+    }
+
+    assert shown["--help"] == shown["-h"]
+    options = {f"--{name}" for name in inspect.signature(serve_command).parameters}
+    told = set(re.findall(r"^  (--[a-z]+)", shown["--help"], re.MULTILINE))
+    assert told == options | {"--help"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "scripts"]
 
 
 def _waited_for(output: Path, text: str) -> str:

@@ -4,14 +4,40 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from graphql import parse, validate
 
+from audience.integrations.calls import Heard
+from audience.integrations.instructions import INSTRUCTIONS, SHOPIFY_EVENTS
+from audience.integrations.kinds import IntegrationKind
+from audience.integrations.shopify import heard_from_shopify
 from gql.schema import schema
 from tests.server.conftest import ADMIN_KEY, Serve
 
 PAGE = (Path(__file__).parents[3] / "docs" / "integrations.md").read_text()
+
+
+def test_the_page_and_the_api_name_the_same_events_of_shopify() -> None:
+    rows = re.findall(r"^\| (\w+ \w+.*) \| (`\w+/.*`) \|", PAGE, re.MULTILINE)
+    named = {
+        topic.strip("`"): event
+        for events, topics in rows
+        for event, topic in zip(events.split(", "), topics.split(", "), strict=True)
+    }
+
+    assert named == SHOPIFY_EVENTS
+    steps = INSTRUCTIONS[IntegrationKind.SHOPIFY]
+    assert [each for each in named.values() if each not in steps] == []
+
+
+@pytest.mark.parametrize("topic", SHOPIFY_EVENTS)
+def test_every_event_of_shopify_that_is_asked_for_is_kept(topic: str) -> None:
+    body = {"id": 1, "order_id": 1, "token": "t", "email": "ada@example.org"}
+
+    assert isinstance(heard_from_shopify(topic, body, datetime.now(UTC)), Heard)
 
 
 def run(command: str, **environment: str) -> str:

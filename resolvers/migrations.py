@@ -1,0 +1,69 @@
+"""The numbered steps that bring an older database up to date."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pymongo.errors import DuplicateKeyError
+
+from resolvers.db import Database, find
+from resolvers.places.points import give_points
+
+LEASE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from an older shape of the data to the next; runs once, in order."""
+
+    number: int
+    what: str
+    run: Callable[[Database], Awaitable[None]]
+
+
+async def _drop_narrow_index(db: Database) -> None:
+    name = "profile_id_1_timestamp_-1__id_-1"
+    if name in await db.events.index_information():
+        await db.events.drop_index(name)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "profiles with coordinates have a GeoJSON point", give_points),
+    Migration(2, "a wider index replaces that on histories", _drop_narrow_index),
+)
+
+
+async def migrate(db: Database, steps: Sequence[Migration]) -> None:
+    """Runs the steps that this database has not had, in their order. Of several
+    processes one does; a step that fails is run again the next time."""
+    done = {row["_id"] for row in await find(db.migrations, {}, {"_id": 1})}
+    waiting = [step for step in steps if step.number not in done]
+    if not waiting:
+        return
+    holder = secrets.token_hex(8)
+    while not await _lease(db, "migrations", holder):  # noqa: ASYNC110 - across processes
+        await asyncio.sleep(0.5)
+    try:
+        for step in waiting:
+            if await db.migrations.find_one({"_id": step.number}) is None:
+                await step.run(db)
+                await db.migrations.insert_one(
+                    {"_id": step.number, "what": step.what, "at": datetime.now(UTC)}
+                )
+            await _lease(db, "migrations", holder)
+    finally:
+        await db.leases.delete_one({"_id": "migrations", "holder": holder})
+
+
+async def _lease(db: Database, name: str, holder: str) -> bool:
+    """Takes or renews the lease `name`; False while another holder has it."""
+    now = datetime.now(UTC)
+    free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lt": now}}]}
+    lease = {"holder": holder, "until": now + timedelta(seconds=LEASE_SECONDS)}
+    try:
+        await db.leases.update_one(free, {"$set": lease}, upsert=True)
+    except DuplicateKeyError:
+        return False
+    return True
