@@ -249,7 +249,7 @@ async def test_what_is_no_outbound_webhook_has_no_messages(api: Api, kind: str) 
         "message": "There is no such outbound webhook.",
         "path": ["integrationId"],
     }
-    assert read == [{"message": problem["message"], "code": "NOT_FOUND"}]
+    assert read == [problem]
     assert sent["retryWebhookDeliveries"] == {"retried": None, "userErrors": [problem]}
 
 
