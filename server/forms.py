@@ -333,7 +333,7 @@ def _token(running: Running, form: Document) -> str:
 def _message(done: Submitted) -> str:
     message: str = done.form["success_message"]
     if done.status is Status.PENDING:
-        return f"{message}\nPlease confirm by the link that we send you."
+        return f"{message}\nNow open the link that we have sent you, and confirm."
     return message
 
 

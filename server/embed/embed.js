@@ -62,7 +62,7 @@ option { color: var(--i); background: var(--c); }
 :focus-visible { outline: 3px solid var(--a); outline-offset: 2px; }
 .title:focus-visible, .thanks:focus-visible { outline: 0; }
 .thanks { margin: 0; font-size: 17px; }
-.thanks::before { content: "\\2713" / ""; display: grid; place-items: center; width: 48px; height: 48px; margin: 8px 0 14px;
+.done .title::before { content: "\\2713" / ""; display: grid; place-items: center; width: 48px; height: 48px; margin: 0 0 14px;
   border-radius: 50%; background: var(--a); color: var(--o); font-size: 24px; font-weight: 700; line-height: 1; }
 .trap { position: absolute; left: -9999px; width: 1px; height: 1px; overflow: hidden; }
 @media (max-width: 480px) { .card { padding: 22px 18px; }
@@ -431,6 +431,7 @@ option { color: var(--i); background: var(--c); }
       if (redirectUrl) return location.assign(redirectUrl);
       const thanks = make("p", { class: "thanks lines", role: "status", tabindex: "-1" }, message);
       content.replaceChildren(thanks);
+      content.parentNode.classList.add("done");
       return thanks.focus();
     }
   }

@@ -65,7 +65,7 @@ def test_from_a_popup_to_a_confirmed_subscriber(shop: Shop, page: Page) -> None:
     assert focused(page) == "field-email"
     fill_in(page)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Please confirm by the link")
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
 
     link = shop.mailed(ADA, "confirm")
     page.goto(link)
@@ -144,7 +144,7 @@ def test_what_a_visitor_did_is_theirs_once_they_sign_up(shop: Shop, page: Page) 
     told = [page.evaluate(TRACK, given) for _ in range(2)]
     fill_in(page, "mary@example.org")
     page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("status")).to_contain_text("Please confirm by the link")
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
 
     assert told == [{"trackEvent": {"userErrors": []}}] * 2
     found = shop.ask(

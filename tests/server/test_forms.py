@@ -279,7 +279,7 @@ async def test_the_answer_tells_nothing_of_who_is_known(
         (
             OptIn.DOUBLE,
             "PENDING",
-            "Welcome!\nPlease confirm by the link that we send you.",
+            "Welcome!\nNow open the link that we have sent you, and confirm.",
         ),
     ):
         form = await make(db, replace(FORM, name=opt_in), opt_in)
