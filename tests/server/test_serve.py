@@ -208,7 +208,7 @@ def test_commands_start_the_database_when_no_server_runs(tmp_path: Path) -> None
     refused = run_audience("key", "create", "A shop", "--scope", "everything", *data)
 
     assert re.fullmatch(r"pk_[A-Za-z0-9_-]{43}\n", created.stdout)
-    assert created.stderr == "It is shown this once; keep it.\n"
+    assert created.stderr.splitlines()[1:] == ["It is shown this once; keep it."]
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("audience: 'everything' is not a scope.")
 
@@ -217,11 +217,11 @@ def test_a_key_without_scopes_is_said_to_allow_everything(tmp_path: Path) -> Non
     made = run_audience("key", "create", "A shop", "--data", str(tmp_path / "data"))
 
     assert re.fullmatch(r"sk_[A-Za-z0-9_-]{43}\n", made.stdout)
-    assert made.stderr == (
+    assert made.stderr.splitlines()[1:] == [
         "It is shown this once; keep it. It may do everything, erasing people and "
         "making keys included: name what it needs by --scope, and revoke this one, "
-        "where that is too much.\n"
-    )
+        "where that is too much."
+    ]
 
 
 def test_help_is_there_before_anything_is_installed(tmp_path: Path) -> None:
