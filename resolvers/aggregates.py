@@ -13,7 +13,8 @@ from audience.conditions import Definition
 from audience.memberships import Interval
 from audience.plan.filters import event_filter
 from audience.plan.tree import every
-from resolvers.db import Collection, Database, Document, aggregate, read_ids
+from resolvers.db import Collection, Database, Document, aggregate
+from resolvers.id_reads import read_ids
 from resolvers.pipelines.dates import window_operators
 from resolvers.pipelines.filters import filter_of
 from resolvers.segments import preview

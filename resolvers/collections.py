@@ -146,6 +146,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "keys": [IndexModel([("hash", ASCENDING)], unique=True)],
     "places": [IndexModel([("at", GEOSPHERE)]), _index(country=ASCENDING)],
     "event_batches": [_index(at=ASCENDING)],
+    "event_indexes": [],
     "erasures": [_index(finished_at=ASCENDING)],
     "imports": [_index(status=ASCENDING, until=ASCENDING)],
     "import_blocks": [

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
-from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.tz_util import utc
 from motor.frameworks.asyncio import run_on_executor
@@ -32,6 +31,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from resolvers.gathering import Gathering
+from resolvers.recent import Recent
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
@@ -45,10 +45,6 @@ QUERY_LIMIT_MS = 30_000
 
 # A command fails so whatever it asks for.
 NOBODYS = (ConnectionFailure, ExecutionTimeout)
-
-# {"_id": ObjectId} in BSON: a length, a type, the name, the id, a zero.
-_ID_DOCUMENT = 22
-_BEFORE_ID = 9
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
@@ -80,6 +76,7 @@ class Database:
     rate_counts: Collection
     keys: Collection
     event_batches: Collection
+    event_indexes: Collection
     erasures: Collection
     imports: Collection
     integrations: Collection
@@ -95,12 +92,13 @@ class Database:
     secrets: Collection
     migrations: Collection
     gathering: Gathering = field(default_factory=Gathering)
+    recent: Recent = field(default_factory=Recent)
 
 
 COLLECTIONS = tuple(
     name
     for name in Database.__dataclass_fields__
-    if name not in ("client", "name", "driver", "gathering")
+    if name not in ("client", "name", "driver", "gathering", "recent")
 )
 
 
@@ -146,6 +144,7 @@ def connect(
         name=name,
         driver=driver,
         gathering=Gathering(shared_reads, NOBODYS),
+        recent=Recent(),
         **collections,
     )
 
@@ -319,34 +318,15 @@ async def _read_all(
     return rows
 
 
-async def read_ids(
-    collection: Collection,
-    pipeline: Sequence[Mapping[str, Any]],
-    *,
-    hint: Any = None,
-    limit_ms: int = QUERY_LIMIT_MS,
-) -> list[ObjectId]:
-    """The ids that the pipeline yields and nothing else, within the time limit. They
-    are cut from the answer as it comes, for each is as long as the other."""
-    stages = [*pipeline, {"$project": {"_id": 1}}]
-    options: Document = {"maxTimeMS": limit_ms, "allowDiskUse": True}
-    if hint is not None:
-        options["hint"] = hint
-    opened = cast("Any", collection.aggregate_raw_batches(stages, **options))
-    cursor = await opened if isinstance(opened, Awaitable) else opened
-    found: list[ObjectId] = []
-    async for batch in cursor:
-        found += [
-            ObjectId(batch[start + _BEFORE_ID : start + _ID_DOCUMENT - 1])
-            for start in range(0, len(batch), _ID_DOCUMENT)
-        ]
-    return found
-
-
 async def started_session(db: Database) -> Session:
     """A session for commands that belong together, such as a cursor's. Its user ends
     it."""
-    starting = cast("Any", db.client.start_session(causal_consistency=False))
+    return await session_of(db.client)
+
+
+async def session_of(client: Any) -> Session:
+    """The same, of a client."""
+    starting = client.start_session(causal_consistency=False)
     session: Session = await starting if isinstance(starting, Awaitable) else starting
     return session
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pymongo.errors import DuplicateKeyError
 
 from resolvers.db import Database, find
+from resolvers.events.indexes import note_properties
 from resolvers.places.points import give_points
 
 LEASE_SECONDS = 60
@@ -32,6 +33,7 @@ async def _drop_narrow_index(db: Database) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "profiles with coordinates have a GeoJSON point", give_points),
     Migration(2, "a wider index replaces that on histories", _drop_narrow_index),
+    Migration(3, "segments tell the properties they look at", note_properties),
 )
 
 

@@ -24,6 +24,7 @@ from strawberry.schema.base import BaseSchema
 from audience.tokens import Tokens
 from resolvers.db import close, connect
 from resolvers.erasures import finish_erasures
+from resolvers.events.indexes import keep_indexes
 from resolvers.following import Hub
 from resolvers.lists import finish_deletions
 from resolvers.secrets import signing_secret
@@ -56,6 +57,7 @@ from server.settings import Settings, read_settings
 from server.smtp import Postman
 
 RECOVERY_SECONDS = 30
+INDEX_SECONDS = 30
 READY_SECONDS = 2.0
 GC_THRESHOLD = (50_000, 20, 20)
 
@@ -98,6 +100,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
         )
         tasks = [
             asyncio.create_task(_recover(running)),
+            asyncio.create_task(_keep_indexes(running)),
             asyncio.create_task(watch_imports(running)),
             asyncio.create_task(watch_calls(running)),
         ]
@@ -240,3 +243,14 @@ async def _recover(running: Running) -> None:
         except Exception:  # noqa: BLE001 - the next round is not to be lost
             _log.exception("recovery failed")
         await asyncio.sleep(RECOVERY_SECONDS)
+
+
+async def _keep_indexes(running: Running) -> None:
+    """Looks now and then which properties of events need an index."""
+    while True:
+        try:
+            most = running.settings.property_indexes
+            await keep_indexes(running.db, datetime.now(UTC), most)
+        except PyMongoError:
+            _log.warning("indexes postponed", exc_info=True)
+        await asyncio.sleep(INDEX_SECONDS)

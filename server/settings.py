@@ -108,6 +108,14 @@ class Settings(BaseSettings):
         description="Whether the processes that answer requests keep the segments too. "
         "`false`: that is left to processes of their own, `audience keep`.",
     )
+    property_indexes: int = Field(
+        default=8,
+        ge=0,
+        le=32,
+        description="How many properties of events may have an index: those that most "
+        "segments look at. Each has an entry for every event with the property. 0: "
+        "none.",
+    )
     webhooks_to_loopback: bool = Field(
         default=False,
         description="Whether outbound webhooks may call this machine itself, by "

@@ -47,4 +47,5 @@ async def db(_prepared: Database) -> Database:
     """An empty database with its indexes; one client on the session's loop."""
     for name in COLLECTIONS:
         await getattr(_prepared, name).delete_many({})
+    _prepared.recent.found.clear()
     return _prepared

@@ -9,7 +9,9 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -22,14 +24,20 @@ from audience.conditions import parse
 from audience.plan import plan
 from resolvers.collections import prepare
 from resolvers.db import Database, aggregate, close, connect
+from resolvers.events.indexes import drop_indexes, indexed_properties, make_indexes
+from resolvers.id_reads import read_ids
 from resolvers.pipelines import Question, Strategy, Unsuitable, question
+from resolvers.pipelines.narrowing import narrowings
+from resolvers.pipelines.steps import open_facts, reading
 from resolvers.segments import references_of
-from resolvers.segments.answers import settled
+from resolvers.segments.answers import MANY, settled
+from resolvers.segments.estimates import Way
+from resolvers.segments.sets import read_set, stages_and_hint
 from server.mongod import running_mongod
 from tests.oracle import World, members
 from tests.pipeline_rules import faults_of
 from tests.segment_coverage import Feature, features_of, report
-from tests.segment_definitions import definition_of
+from tests.segment_definitions import EVENT_PATHS, definition_of
 from tests.segment_worlds import store, world_of
 
 Json = dict[str, Any]
@@ -67,6 +75,7 @@ async def differences(db: Database, world: World, definition: Json) -> list[str]
                 wrong.append(_difference(asked, use_summaries, found, expected))
     asked = question(node)
     if asked.match is None:
+        wrong += await _indexed_differences(db, asked)
         for way in (Strategy.PROFILES_FIRST, Strategy.EVENTS_FIRST):
             answer = await settled(db, asked, way)
             STRATEGIES[answer.strategy, True] += 1
@@ -76,8 +85,28 @@ async def differences(db: Database, world: World, definition: Json) -> list[str]
             found = {row["_id"] for row in await aggregate(db.profiles, answer.stages)}
             if answer.ids is not None and set(answer.ids) != found:
                 wrong.append(f"{way}: {answer.ids} are not {found}")
+            if answer.outside not in (None, len(world.profiles) - len(expected)):
+                wrong.append(f"{way}: {answer.outside} are not outside")
             if found != expected:
                 wrong.append(_difference(answer, True, found, expected))
+    return wrong
+
+
+async def _indexed_differences(db: Database, asked: Question) -> list[str]:
+    """The sets of events that are others when they are read by an index on a property,
+    or in their order."""
+    wrong = []
+    indexed = await indexed_properties(db)
+    for fact in open_facts(asked):
+        expected = set(await read_ids(db.events, reading(fact)))
+        ways = [Way(0, by) for by in narrowings(fact, indexed)]
+        for way in (Way(0), Way(0, in_order=True), *ways):
+            FEATURES["read", "by a property" if way.by else "without"] += 1
+            stages, _ = stages_and_hint(fact, way)
+            wrong += [f"{way}: {it} is not legal" for it in faults_of(stages, "events")]
+            found = set(await read_set(db, fact, way, MANY))
+            if found != expected:
+                wrong.append(f"{fact}, {way}: {found} are not {expected}")
     return wrong
 
 
@@ -97,13 +126,22 @@ async def run(db: Database, cases: int, seed: int, per_world: int = 50) -> list[
     for start in range(0, cases, per_world):
         world = world_of(random)
         await store(db, world)
+        await _index(db, random.sample(EVENT_PATHS, random.choice((0, 2, 4))))
         for number in range(start, min(start + per_world, cases)):
             definition = definition_of(random, world)
             FEATURES.update(features_of(definition))
             if found := await differences(db, world, definition):
                 where = f"seed {seed}, case {number}, {world.now}, {world.zone}"
                 wrong.append("\n  ".join((where, repr(definition), *found)))
+    await _index(db, ())
     return wrong
+
+
+async def _index(db: Database, paths: Sequence[str]) -> None:
+    """These properties of events have an index, and no others."""
+    known = {".".join(each) for each in await indexed_properties(db)}
+    await drop_indexes(db, known - set(paths))
+    await make_indexes(db, paths, datetime.now(UTC))
 
 
 def _process(uri: str, cases: int, seed: int) -> Counts:

@@ -40,7 +40,10 @@ PATHS = (
     *("properties.mixed.colour.shade", "properties.mixed.0", "properties.absent"),
     *("properties.tags.colour", "properties.mixed.colour.0", "properties.a b"),
 )
-EVENT_PATHS = ("properties.mixed", "properties.tags.colour", "properties.mixed.colour")
+EVENT_PATHS = (
+    *("properties.mixed", "properties.tags.colour", "properties.mixed.colour"),
+    "properties.plain",
+)
 SPANS = (
     *((1, "MINUTE"), (1, "HOUR"), (24, "HOUR"), (1, "DAY"), (2, "DAY"), (30, "DAY")),
     *((1, "WEEK"), (1, "MONTH"), (3, "MONTH"), (1, "YEAR"), (5, "YEAR"), (366, "DAY")),

@@ -50,6 +50,10 @@ VALUES: tuple[Any, ...] = (
     *({"colour": None}, {}, {"colour": {"0": "zero", "shade": "Dark"}}, ["été", "a.c"]),
     *("Straße", "STRASSE", "ÉTÉ", "été", "a.c", "abc", "$gt", "σίσυφος", "ΣΊΣΥΦΟΣ"),
 )
+# No lists: an index on these tells lists from values.
+PLAIN: tuple[Any, ...] = (
+    *(None, "gold", "GOLD", "5", 5, 5.0, 5.5, True, {}, {"colour": "red"}, "σίσυφος"),
+)
 DATES = (
     *(
         "2024-02-29",
@@ -214,6 +218,8 @@ def _event(
     for name in ("mixed", "tags"):
         if coin(random):
             event["properties"][name] = random.choice(VALUES)
+    if coin(random):
+        event["properties"]["plain"] = random.choice(PLAIN)
     if coin(random):
         event["properties"]["birthday"] = _some_date(random, times)
     return event

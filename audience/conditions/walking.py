@@ -8,17 +8,24 @@ from audience.conditions.tree import (
     Definition,
     DistanceCondition,
     EventCondition,
+    IsBoolean,
+    ItemsComparison,
     ListCondition,
     MetricRef,
     Nested,
+    NumberComparison,
     PropertyCondition,
+    PropertyFilter,
     RegionCondition,
     SampleCondition,
     SegmentCondition,
     SequenceCondition,
+    TextComparison,
 )
 
 Path = tuple[str, ...]
+
+_LEADING = ("contains", "containsAny", "containsAll", "containsPrefix")
 
 _NAMES: dict[type[Condition], str] = {
     EventCondition: "event",
@@ -60,6 +67,29 @@ def metrics_of(
                 for number, step in enumerate(steps):
                     inside = (*here, "steps", str(number), "metric", _key(step.metric))
                     yield inside, step.metric
+
+
+def event_properties_of(definition: Definition) -> set[str]:
+    """The paths of custom properties by which an index would lead to the events that
+    the definition counts, or tell what it measures of them."""
+    found: set[str] = set()
+    for _, condition in conditions_of(definition):
+        if isinstance(condition, EventCondition):
+            found |= {each.path for each in condition.where if _leads(each)}
+            if condition.of is not None:
+                found.add(condition.of)
+    return {path for path in found if path.startswith("properties.")}
+
+
+def _leads(filter: PropertyFilter) -> bool:
+    match filter.comparison:
+        case TextComparison(operator=operator):
+            return operator in ("equals", "in", "startsWith")
+        case ItemsComparison(operator=operator):
+            return operator in _LEADING
+        case NumberComparison(operator=operator):
+            return operator != "notEquals"
+    return isinstance(filter.comparison, IsBoolean)
 
 
 def _key(metric: MetricRef) -> str:

@@ -10,6 +10,7 @@ from gql.context import Context
 from gql.ids import Kind, stored_id
 from gql.queries import query
 from gql.segments.condition_inputs import SegmentDefinitionInput
+from gql.segments.property_indexes import PropertyIndex
 from gql.segments.reading import definition_of
 from gql.segments.types import (
     Segment,
@@ -18,6 +19,7 @@ from gql.segments.types import (
     SegmentPreview,
 )
 from resolvers.db import Document
+from resolvers.events.indexes import property_indexes
 from resolvers.segments import (
     count_segments,
     preview,
@@ -99,6 +101,19 @@ class SegmentQuery:
         ]
         found = await segment_overlap(context.db, stored, context.now(), context.zone)
         return [{"segments": [*it.segments], "size": it.size} for it in found]
+
+    @query(
+        list[PropertyIndex],
+        "segments:read",
+        description="The properties of events that stored segments look at, those that "
+        "most do first, and whether they have an index.",
+    )
+    @staticmethod
+    async def property_indexes(context: Context) -> list[Document]:
+        return [
+            {"path": it.path, "segments": it.segments, "is_ready": it.is_ready}
+            for it in await property_indexes(context.db)
+        ]
 
 
 async def _count_segments(

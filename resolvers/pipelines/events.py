@@ -59,12 +59,26 @@ def event_filter(fact: EventFact) -> Document:
     return found
 
 
+def is_any_number(fact: EventFact) -> bool:
+    """Whether it holds of whoever has such an event."""
+    return fact.measure is Measure.COUNT and fact.ranges == ANY_NUMBER
+
+
 def event_stages(fact: EventFact) -> list[Document]:
     """Stages on the events: the profiles of which the fact holds, as `_id`."""
-    if fact.measure is Measure.COUNT and fact.ranges == ANY_NUMBER:
+    if is_any_number(fact):
         return [{"$match": event_filter(fact)}, {"$group": {"_id": "$profile_id"}}]
-    having = _either([{"m": range_operators(each)} for each in fact.ranges])
-    return [*measure_stages(fact), {"$match": having}]
+    return [*measure_stages(fact), {"$match": _having(fact)}]
+
+
+def distinct_stages(fact: EventFact) -> list[Document]:
+    """The same for a distinct count: what is no value is left aside last, so that an
+    index which has the property tells everything."""
+    _, *groups = measure_stages(fact)
+    first, second = groups
+    is_value = scalar_filter(FieldFact(("_id", "v"), Present(), custom=True))
+    match = {"$match": event_filter(fact)}
+    return [match, first, {"$match": is_value}, second, {"$match": _having(fact)}]
 
 
 def measure_stages(fact: EventFact) -> list[Document]:
@@ -83,6 +97,10 @@ def measure_stages(fact: EventFact) -> list[Document]:
             {"$group": {"_id": "$_id.p", "m": {"$sum": 1}}},
         ]
     return [{"$match": match}, *groups]
+
+
+def _having(fact: EventFact) -> Document:
+    return _either([{"m": range_operators(each)} for each in fact.ranges])
 
 
 def _measured(fact: EventFact) -> Document:

@@ -78,10 +78,14 @@ def by_events(asked: Question, sets: Sets, people: int) -> Question:
     """The answer when the sets have been read for everybody, of so many people."""
     if not asked.among:
         combined = _combined(asked.node, {it: set(ids) for it, ids in sets.items()})
-        if combined is not None and combined[1]:
-            ids = sorted(combined[0])
-            asked = replace(asked, ids=ids)
-            return _decided(asked, Strategy.EVENTS_FIRST, _id_in(ids), len(ids))
+        if combined is not None:
+            members, are_inside = combined
+            if are_inside:
+                ids = sorted(members)
+                asked = replace(asked, ids=ids)
+                return _decided(asked, Strategy.EVENTS_FIRST, _id_in(ids), len(ids))
+            # Every event is somebody's.
+            asked = replace(asked, outside=len(members))
     found = {
         fact: (_id_in(ids), len(ids) * _DENSE < people) for fact, ids in sets.items()
     }

@@ -68,7 +68,8 @@ class Question:
     `match` is given when it says everything by itself; otherwise `narrowed` is the
     part of it that the profile documents tell. `can_look_up`: CANDIDATES would do.
     `node` is what the stages ask, and `among` the filter besides. `ids`: the members,
-    where they are known; `named`: how many ids the filter names.
+    where they are known; `outside`: how many are none, where that is; `named`: how many
+    ids the filter names.
     """
 
     strategy: Strategy
@@ -79,6 +80,7 @@ class Question:
     among: Document
     can_look_up: bool = False
     ids: Sequence[ObjectId] | None = None
+    outside: int | None = None
     named: int = 0
 
 

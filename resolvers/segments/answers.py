@@ -5,24 +5,22 @@ from collections.abc import Sequence
 
 from bson import ObjectId
 
-from audience.plan.tree import Fact, Leaf
-from resolvers.collections import HISTORIES
-from resolvers.db import Database, Document, aggregate, read_ids
+from audience.plan.tree import Leaf
+from resolvers.db import Database, Document, aggregate
 from resolvers.pipelines import Question, Strategy
 from resolvers.pipelines.steps import (
     by_events,
     by_profiles,
     open_facts,
-    reading,
     undecided,
 )
 from resolvers.segments.estimates import (
-    EventSample,
+    best_way,
     cost_of_all,
     cost_of_some,
-    is_read_in_order,
     sample_events,
 )
+from resolvers.segments.sets import read_sets
 
 FEW = 5_000  # profiles whose own events are read
 MANY = 400_000  # ids that one filter may name: eight megabytes
@@ -44,8 +42,12 @@ async def settled(
     facts = open_facts(asked)
     people = await db.profiles.estimated_document_count()
     sample = await sample_events(db)
-    # One set and nothing else is counted where it is.
-    stays = isinstance(asked.node, Leaf) and asked.strategy is Strategy.SETS
+    # One set and nothing else is counted where it is, unless an index is asked for.
+    stays = (
+        isinstance(asked.node, Leaf)
+        and asked.strategy is Strategy.SETS
+        and best_way(sample, asked.node.fact).by is None
+    )
     cost = cost_of_all(sample, facts)
     is_cheap = people > _FEW_PEOPLE and cost < people * (2 if stays else 1) * _SCAN
     if way is Strategy.PROFILES_FIRST or (
@@ -57,12 +59,12 @@ async def settled(
         if not is_few and len(candidates) <= FEW:
             is_few = cost_of_some(sample, facts, len(candidates), events) < cost
         if is_few:
-            sets = await _read(db, facts, candidates, None)
+            sets = await read_sets(db, facts, MANY, among=candidates)
             answer = by_profiles(asked, candidates, sets)
             return answer if answer.named <= MANY else asked
     if way is None and stays:
         return asked
-    sets = await _read(db, facts, None, sample)
+    sets = await read_sets(db, facts, MANY, sample=sample)
     if sum(map(len, sets.values())) > MANY:
         return asked
     answer = by_events(asked, sets, people)
@@ -116,25 +118,3 @@ async def _candidates(
     ]
     rows = await aggregate(db.profiles, stages, batch_size=limit + 2)
     return [row["_id"] for row in rows], sum(row["n"] for row in rows)
-
-
-async def _read(
-    db: Database,
-    facts: Sequence[Fact],
-    among: Sequence[ObjectId] | None,
-    sample: EventSample | None,
-) -> dict[Fact, list[ObjectId]]:
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def read(fact: Fact) -> list[ObjectId]:
-        if among is not None and not among:
-            return []
-        hint: Document | None = None if among is None else HISTORIES
-        if sample is not None and is_read_in_order(sample, fact):
-            hint = {"$natural": 1}
-        stages = [*reading(fact, among), {"$limit": MANY + 1}]
-        async with turn:
-            return await read_ids(db.events, stages, hint=hint)
-
-    found = await asyncio.gather(*(read(fact) for fact in facts))
-    return dict(zip(facts, found, strict=True))

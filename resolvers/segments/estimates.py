@@ -4,17 +4,25 @@ Costs are microseconds on one core, measured with five million events; only thei
 matter.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 
-from audience.plan.tree import EVERYONE, EventFact, Fact, SequenceFact
+from audience.conditions.tree import Measure
+from audience.plan.tree import EVERYONE, EventFact, Fact, Field, SequenceFact
 from audience.plan.windows import Window
-from resolvers.db import Database, aggregate
+from resolvers.db import Database, Document, aggregate
+from resolvers.events.indexes import indexed_properties
+from resolvers.pipelines.narrowing import Narrowing, narrowings
 
 SAMPLE = 1_000
+
+_GOOD_FOR = 60  # seconds, and as long as the number of events is about the same
+_ABOUT = 0.1
+_MANY = 20 * SAMPLE
 
 _KEY = 0.35  # to step to the next key of an index
 _EVENT = 1.2  # to read an event that an index leads to
@@ -25,50 +33,88 @@ _OWN_KEY = 0.8  # to step to the next of them, whatever its metric
 
 
 @dataclass(frozen=True, slots=True)
+class SampledEvent:
+    """What is known of an event of the sample; `values` of properties with an index."""
+
+    metric: ObjectId
+    at: datetime
+    values: Mapping[Field, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EventSample:
-    """Metric and time of some of so many events."""
+    """Some of so many events, and the properties that have an index."""
 
-    rows: Sequence[tuple[ObjectId, datetime]]
+    rows: Sequence[SampledEvent]
     total: int
+    indexed: frozenset[Field] = frozenset()
 
-    def of(self, fact: Fact, *, any_metric: bool = False) -> float:
-        """About how many events the fact looks at; with `any_metric`, how many
-        there are in its window."""
+    def of(
+        self, fact: Fact, by: Narrowing | None = None, *, any_metric: bool = False
+    ) -> float:
+        """About how many events the fact looks at, or an index leads to; with
+        `any_metric`, how many there are in its window."""
         if not self.rows:
             return 0
         metrics = {ObjectId(each) for each in _metrics(fact)}
         window = _window(fact)
         found = sum(
-            (any_metric or metric in metrics) and _is_in(window, at)
-            for metric, at in self.rows
+            (any_metric or row.metric in metrics)
+            and _is_in(window, row.at)
+            and (by is None or by.passes(row.values.get(by.field)))
+            for row in self.rows
         )
         return self.total * found / len(self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to read the events that a fact looks at: in their order, by an index on a
+    property, or else by metric and time."""
+
+    cost: float
+    by: Narrowing | None = None
+    in_order: bool = False
+
+
 async def sample_events(db: Database) -> EventSample:
-    """A sample of the events, the same size however many there are."""
+    """A sample of the events, the same size however many there are; of many events
+    the one that was drawn a while ago."""
     total = await db.events.estimated_document_count()
-    fields = {"_id": 0, "metric_id": 1, "timestamp": 1}
-    stages = [{"$sample": {"size": SAMPLE}}, {"$project": fields}]
-    rows = await aggregate(db.events, stages, batch_size=SAMPLE + 1)
-    return EventSample([(row["metric_id"], row["timestamp"]) for row in rows], total)
+    indexed = await indexed_properties(db)
+
+    async def draw() -> EventSample:
+        paths = dict(enumerate(sorted(indexed)))
+        shown: Document = {"_id": 0, "metric_id": 1, "timestamp": 1}
+        shown |= {f"v{it}": f"${'.'.join(path)}" for it, path in paths.items()}
+        stages = [{"$sample": {"size": SAMPLE}}, {"$project": shown}]
+        found = []
+        for row in await aggregate(db.events, stages, batch_size=SAMPLE + 1):
+            values = {path: row.get(f"v{it}") for it, path in paths.items()}
+            found.append(SampledEvent(row["metric_id"], row["timestamp"], values))
+        return EventSample(found, total, indexed)
+
+    def is_good(drawn: EventSample) -> bool:
+        is_alike = abs(drawn.total - total) <= _ABOUT * total
+        return total > _MANY and is_alike and drawn.indexed == indexed
+
+    return await db.recent.read("events", _GOOD_FOR, draw, is_good)
 
 
-def is_read_in_order(sample: EventSample, fact: Fact) -> bool:
-    """Whether reading all events in their order beats an index that leads to them."""
-    if not _reads_events(fact):
-        return False
-    return _in_order(sample, fact) < _by_index(sample, fact)
+def best_way(sample: EventSample, fact: Fact) -> Way:
+    """The cheapest way to read the set from everybody's events."""
+    ways = [Way(_by_index(sample, fact))]
+    if _reads_events(fact):
+        ways.append(Way(_in_order(sample, fact), in_order=True))
+    ways += [
+        Way(_narrowed(sample, fact, by), by) for by in narrowings(fact, sample.indexed)
+    ]
+    return min(ways, key=lambda way: way.cost)
 
 
 def cost_of_all(sample: EventSample, facts: Sequence[Fact]) -> float:
     """To read the sets from everybody's events."""
-    return sum(
-        min(_by_index(sample, fact), _in_order(sample, fact))
-        if _reads_events(fact)
-        else _by_index(sample, fact)
-        for fact in facts
-    )
+    return sum(best_way(sample, fact).cost for fact in facts)
 
 
 def cost_of_some(
@@ -80,18 +126,30 @@ def cost_of_some(
     for fact in facts:
         cost += profiles * _PROFILE
         cost += share * sample.of(fact, any_metric=True) * _OWN_KEY
-        each = _GROUPED + (_EVENT if _reads_events(fact) else 0)
+        each = _grouped(fact) + (_EVENT if _reads_events(fact) else 0)
         cost += share * sample.of(fact) * each
     return cost
 
 
 def _by_index(sample: EventSample, fact: Fact) -> float:
-    each = _KEY + _GROUPED + (_EVENT if _reads_events(fact) else 0)
+    each = _KEY + _grouped(fact) + (_EVENT if _reads_events(fact) else 0)
     return sample.of(fact) * each
 
 
 def _in_order(sample: EventSample, fact: Fact) -> float:
-    return sample.total * _IN_ORDER + sample.of(fact) * _GROUPED
+    return sample.total * _IN_ORDER + sample.of(fact) * _grouped(fact)
+
+
+def _narrowed(sample: EventSample, fact: Fact, by: Narrowing) -> float:
+    each = _KEY + _grouped(fact) + (0 if by.tells(fact) else _EVENT)
+    return sample.of(fact, by) * each
+
+
+def _grouped(fact: Fact) -> float:
+    is_distinct = isinstance(fact, EventFact) and (
+        fact.measure is Measure.COUNT_DISTINCT
+    )
+    return 3 * _GROUPED if is_distinct else _GROUPED
 
 
 def _reads_events(fact: Fact) -> bool:

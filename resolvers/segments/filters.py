@@ -3,7 +3,8 @@
 from datetime import datetime, tzinfo
 
 from audience.conditions import Definition
-from resolvers.db import Database, read_ids
+from resolvers.db import Database
+from resolvers.id_reads import read_ids
 from resolvers.pages import (
     Order,
     Page,

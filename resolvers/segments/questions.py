@@ -15,7 +15,8 @@ from audience.consent import Channel, Status
 from audience.plan import References, plan
 from audience.words import words_of
 from resolvers.branches import united
-from resolvers.db import Database, Document, aggregate, read_ids
+from resolvers.db import Database, Document, aggregate
+from resolvers.id_reads import read_ids
 from resolvers.pages import (
     Order,
     Page,
@@ -209,10 +210,18 @@ async def count_members(db: Database, questions: Sequence[Question]) -> list[int
     found = {
         number: len(it.ids) for number, it in enumerate(questions) if it.ids is not None
     }
+    without = {
+        number: it.outside
+        for number, it in enumerate(questions)
+        if it.outside is not None
+    }
+    if without:
+        people = await db.profiles.count_documents({})
+        found |= {number: people - outside for number, outside in without.items()}
     branches: list[list[Document]] = [
         [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
         for number, it in enumerate(questions)
-        if it.ids is None
+        if number not in found
     ]
     if branches:
         rows = await aggregate(db.profiles, united("profiles", branches))

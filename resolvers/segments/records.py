@@ -11,6 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from audience.conditions import Definition, limits, parse, to_json
+from audience.conditions.walking import event_properties_of
 from audience.errors import LimitReached, NotAllowed, NotFound, Taken, TooLarge
 from audience.lists import check_name, name_key
 from resolvers.db import Database, Document, Session, find, find_by, transaction
@@ -78,6 +79,7 @@ async def create_segment(
         "name_key": name_key(shown),
         "definition": _stored(parsed),
         "refers_to": [],
+        "event_properties": sorted(event_properties_of(parsed)),
         "is_starred": is_starred,
         "version": 1,
         "created_at": now,
@@ -127,6 +129,7 @@ async def update_segment(
     if definition is not None:
         parsed = parse(definition, ("definition",))
         changes["definition"] = _stored(parsed)
+        changes["event_properties"] = sorted(event_properties_of(parsed))
 
     async def is_in_force(session: Session | None) -> bool:
         wanted_row = {"_id": wanted, "definition": changes["definition"]}

@@ -1,12 +1,16 @@
 """How a question is answered: what was expected of it, and which indexes it uses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resolvers.collections import HISTORIES
 from resolvers.db import Collection, Database, Document, aggregate
 from resolvers.pipelines import Question, Strategy
 from resolvers.pipelines.steps import open_facts, possible_members, reading, undecided
+from resolvers.segments.estimates import best_way, sample_events
+from resolvers.segments.sets import stages_and_hint
+
+Hint = Mapping[str, Any] | None
 
 _SAMPLE = 500
 _SMALL = 20 * _SAMPLE  # people; a larger sample of them would be sorted as a whole
@@ -28,20 +32,23 @@ async def estimated_size(db: Database, asked: Question) -> int:
 async def indexes_used(db: Database, asked: Question, answer: Question) -> list[str]:
     """The names of the indexes, each after its collection, in which `answer` looks for
     what `asked` asks. Without them everything is read."""
-    hint = None
+    reads: list[tuple[Collection, Sequence[Document], Hint]]
     if answer.strategy is Strategy.PROFILES_FIRST:
-        hint = HISTORIES
-        reads = [(db.events, reading(fact, [])) for fact in open_facts(asked)]
+        reads = [
+            (db.events, reading(fact, []), HISTORIES) for fact in open_facts(asked)
+        ]
+        reads.append((db.profiles, [{"$match": undecided(asked)}], None))
     elif answer.strategy is Strategy.EVENTS_FIRST:
-        reads = [(db.events, reading(fact)) for fact in open_facts(asked)]
+        sample = await sample_events(db)
+        reads = [
+            (db.events, *stages_and_hint(fact, best_way(sample, fact)))
+            for fact in open_facts(asked)
+        ]
     else:
-        reads = [(db.profiles, answer.stages)]
+        reads = [(db.profiles, answer.stages, None)]
     found: dict[str, None] = {}
-    for collection, stages in reads:
+    for collection, stages, hint in reads:
         for name in await _indexes(db, collection, stages, hint):
-            found[name] = None
-    if hint is not None:
-        for name in await _indexes(db, db.profiles, [{"$match": undecided(asked)}]):
             found[name] = None
     return list(found)
 
@@ -50,7 +57,7 @@ async def _indexes(
     db: Database,
     collection: Collection,
     stages: Sequence[Document],
-    hint: Document | None = None,
+    hint: Hint,
 ) -> list[str]:
     asked: Document = {"aggregate": collection.name, "pipeline": list(stages)}
     asked |= {"cursor": {}} | ({} if hint is None else {"hint": hint})

@@ -1,0 +1,147 @@
+"""Indexes on properties of events: of those that most stored segments ask for.
+
+A document in `event_indexes` says that an index can be used; it is written when the
+index is made and goes before the index does. Who used it in between is told by
+MongoDB, and asks without. Several processes may look after them at the same time.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
+
+from audience.conditions import parse
+from audience.conditions.walking import event_properties_of
+from audience.plan.tree import Field
+from resolvers.db import Database, Document, aggregate, find
+
+_NAME = "property:"
+_KNOWN_FOR = 10  # seconds
+_RECENT = "event indexes"
+
+
+async def indexed_properties(db: Database) -> frozenset[Field]:
+    """The properties of events whose indexes can be used."""
+
+    async def read() -> frozenset[Field]:
+        rows = await find(db.event_indexes, {}, {"_id": 1})
+        return frozenset(_field(row["_id"]) for row in rows)
+
+    return await db.recent.read(_RECENT, _KNOWN_FOR, read)
+
+
+def forget_indexes(db: Database) -> None:
+    """Has the next question see which there are."""
+    db.recent.forget(_RECENT)
+
+
+def property_index(field: Field) -> Document:
+    """The keys of the index on a property."""
+    return {
+        "metric_id": ASCENDING,
+        ".".join(field): ASCENDING,
+        "timestamp": DESCENDING,
+        "profile_id": ASCENDING,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyIndex:
+    """A property that stored segments look at, so many of them. `is_ready`: it has an
+    index that can be used."""
+
+    path: str
+    segments: int
+    is_ready: bool
+
+
+async def property_indexes(db: Database) -> list[PropertyIndex]:
+    """Every property that has an index or would be given one, the most wanted first."""
+    wanted = await _wanted(db)
+    ready = {".".join(each) for each in await indexed_properties(db)}
+    paths = [*wanted, *sorted(ready - wanted.keys())]
+    return [PropertyIndex(it, wanted.get(it, 0), it in ready) for it in paths]
+
+
+async def keep_indexes(db: Database, now: datetime, most: int) -> None:
+    """Makes the indexes that stored segments want, `most` of them, and drops those
+    that none wants any more. One that is there gives way to none that is as good."""
+    wanted = await _wanted(db)
+    there = await _existing(db)
+    kept = [path for path in wanted if path in there][:most]
+    made = [path for path in wanted if path not in there][: most - len(kept)]
+    await drop_indexes(db, there - set(kept))
+    await make_indexes(db, [*kept, *made], now)
+
+
+async def make_indexes(db: Database, paths: Sequence[str], now: datetime) -> None:
+    """Makes those that are not there, and says of each that it can be used. It is made
+    while events are read and written; that takes as long as it takes."""
+    known = {row["_id"] for row in await find(db.event_indexes, {}, {"_id": 1})}
+    for path in paths:
+        if path in known:
+            continue
+        model = IndexModel(
+            list(property_index(_field(path)).items()),
+            name=_NAME + path,
+            partialFilterExpression={path: {"$exists": True}},
+        )
+        await db.events.create_indexes([model])
+        made = {"$setOnInsert": {"at": now}}
+        await db.event_indexes.update_one({"_id": path}, made, upsert=True)
+    forget_indexes(db)
+
+
+async def drop_indexes(db: Database, paths: Collection[str]) -> None:
+    """Nobody is told to use them any more, and then they go."""
+    for path in paths:
+        await db.event_indexes.delete_one({"_id": path})
+        with suppress(OperationFailure):  # somebody else was faster
+            await db.events.drop_index(_NAME + path)
+    forget_indexes(db)
+
+
+async def note_properties(db: Database) -> None:
+    """Writes down for each stored segment by which properties it would find events."""
+    for row in await find(db.segments, {}, {"definition": 1}):
+        found = sorted(event_properties_of(parse(row["definition"])))
+        await db.segments.update_one(
+            {"_id": row["_id"]}, {"$set": {"event_properties": found}}
+        )
+
+
+async def _wanted(db: Database) -> dict[str, int]:
+    """The properties by which stored segments would find events, and how many do, the
+    most wanted first."""
+    stages: list[Document] = [
+        {"$project": {"event_properties": 1}},
+        {"$unwind": "$event_properties"},
+        {"$group": {"_id": "$event_properties", "n": {"$sum": 1}}},
+        {"$sort": {"n": -1, "_id": 1}},
+    ]
+    return {
+        row["_id"]: row["n"]
+        for row in await aggregate(db.segments, stages)
+        if _can_be_indexed(row["_id"])
+    }
+
+
+async def _existing(db: Database) -> set[str]:
+    names = await db.events.index_information()
+    there = {it.removeprefix(_NAME) for it in names if it.startswith(_NAME)}
+    # What somebody has dropped by hand is not there, whatever is written.
+    await db.event_indexes.delete_many({"_id": {"$nin": sorted(there)}})
+    return there
+
+
+def _field(path: str) -> Field:
+    return tuple(path.split("."))
+
+
+def _can_be_indexed(path: str) -> bool:
+    """A name of digits could be meant as a place in a list, too: MongoDB would refuse
+    such events."""
+    return not any(each.isdigit() for each in _field(path))
