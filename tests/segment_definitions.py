@@ -111,6 +111,25 @@ def _condition(random: Random, world: World, depth: int) -> Json:
     return {kind: definition_of(random, world, depth + 1)}
 
 
+def about_properties(random: Random, world: World) -> Json:
+    """A definition whose answer an index on a property of events may be of use for."""
+    path = random.choice(EVENT_PATHS)
+    said = _event_condition(random, world) | {"metric": {"name": METRICS[0]}}
+    if random.random() < 0.7:
+        said.pop("during", None)
+    if said["measure"] == "COUNT" or coin(random):
+        said["where"] = [
+            _custom_filter(random, world, path),
+            *said.get("where", ())[: random.choice((0, 0, 1))],
+        ]
+    elif "of" in said:
+        said["of"] = path
+    groups: list[Json] = [{"anyOf": [{"event": said}]}]
+    if random.random() < 0.3:
+        groups += definition_of(random, world, depth=2)["groups"]
+    return {"groups": groups}
+
+
 def _event_condition(random: Random, world: World) -> Json:
     name = random.choice(METRICS)
     metric = {"id": f"met_{world.metrics[name]}"}

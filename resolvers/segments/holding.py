@@ -64,9 +64,11 @@ async def new_page(
     page: PageRequest,
     ids: Sequence[ObjectId],
     scope: Any = None,
+    *,
+    are_all: bool = True,
 ) -> Page:
     """The page from the members in their order, `to_hold` of them at most; those after
-    it are held."""
+    it are held. `are_all` is False when more than `ids` may follow."""
     held_id = None
     if len(ids) > page.size and not page.backwards:
         held_id = ObjectId()
@@ -75,7 +77,7 @@ async def new_page(
                 "_id": held_id,
                 "question": name,
                 "ids": b"".join(each.binary for each in ids[:HELD]),
-                "is_whole": len(ids) <= HELD,
+                "is_whole": are_all and len(ids) <= HELD,
                 "expires_at": _now() + HELD_FOR,
             }
         )

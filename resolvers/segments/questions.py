@@ -28,6 +28,7 @@ from resolvers.pages import (
 from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
 from resolvers.segments.checks import check_references
+from resolvers.segments.first_members import first_members
 from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.references import names_in, references_of
 from resolvers.segments.ways import estimated_size, indexes_used
@@ -61,15 +62,23 @@ class Preview:
         held = await held_page(db, self.name, BY_ID, page, self.asked)
         if held is not None:
             return held
+        beyond, sort = keyset_filter(BY_ID, page), sort_of(BY_ID, page)
+        if self.asked.match is None and not self.answers:
+            wanted = page.size + 1
+            first = await first_members(db, self.asked, beyond, sort["_id"], wanted)
+            if first is not None:
+                ids, are_all = first
+                return await new_page(
+                    db, self.name, BY_ID, page, ids, self.asked, are_all=are_all
+                )
         asked = await self.settled(db)
         if asked.strategy is Strategy.MATCH:
             (found,) = await _pages(db, [asked], page)
             return found
-        beyond = keyset_filter(BY_ID, page)
         stages: list[Document] = [
             *([{"$match": asked.match}] if asked.match is not None else asked.stages),
             *([{"$match": beyond}] if beyond else []),
-            {"$sort": sort_of(BY_ID, page)},
+            {"$sort": sort},
             {"$limit": to_hold(page)},
         ]
         ids = await read_ids(db.profiles, stages)
