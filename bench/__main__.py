@@ -118,6 +118,9 @@ Rounds = Annotated[int, typer.Option(min=1)]
 Limit = Annotated[float, typer.Option(help="Seconds for one that is forced.")]
 Forced = Annotated[bool, typer.Option(help="Time every way that could answer.")]
 Naive = Annotated[bool, typer.Option(help="Time a $lookup for each profile.")]
+Indexed = Annotated[
+    bool, typer.Option(help="Index the properties of events that they look at.")
+]
 
 
 @cli.command()
@@ -130,6 +133,7 @@ def journey_segments(
     limit: Limit = 60,
     forced: Forced = True,
     naive: Naive = True,
+    indexed: Indexed = False,
 ) -> None:
     """Answer twenty segments of real data in every way, and from the source files."""
 
@@ -144,6 +148,7 @@ def journey_segments(
                 int(limit * 1000),
                 forced=forced,
                 naive=naive,
+                indexed=indexed,
             )
 
     with alone(), kept_mongod() as kept:
@@ -159,6 +164,7 @@ def segments(
     limit: Limit = 10,
     forced: Forced = True,
     naive: Naive = True,
+    indexed: Indexed = True,
     load: Annotated[bool, typer.Option(help="Only load the data.")] = False,
 ) -> None:
     """Answer twenty segments in every way, and by DuckDB: equal members, times."""
@@ -175,6 +181,7 @@ def segments(
                 int(limit * 1000),
                 forced=forced,
                 naive=naive,
+                indexed=indexed,
             )
 
     with alone(), kept_mongod() as kept:
@@ -185,10 +192,14 @@ def segments(
 def ingestion(
     profiles: Annotated[int, typer.Option(min=1_000)] = 50_000,
     rounds: Annotated[int, typer.Option(min=1)] = 5,
+    indexed: Annotated[
+        str, typer.Option(help="Properties with an index: category,sku. [none]")
+    ] = "",
 ) -> None:
     """Track events, and insert the same documents without summaries."""
+    names = [f"properties.{each}" for each in indexed.split(",") if each]
     with alone(), kept_mongod() as kept:
-        asyncio.run(measure_ingestion(kept.uri, profiles, rounds))
+        asyncio.run(measure_ingestion(kept.uri, profiles, rounds, names))
 
 
 @cli.command()

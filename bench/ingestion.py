@@ -18,18 +18,23 @@ from bench.load import BenchFailed
 from resolvers.collections import INDEXES, VALIDATORS, prepare
 from resolvers.db import Database, Document, close, connect, find
 from resolvers.events import track_events
+from resolvers.events.indexes import make_indexes
 from resolvers.summaries import rebuild_all
 
 _BATCHES = 12
 
 
-async def measure_ingestion(uri: str, people: int, rounds: int) -> None:
-    """Batches of events spread over so many profiles, and of one profile's history.
-    BenchFailed when the summaries are not those of the events."""
+async def measure_ingestion(
+    uri: str, people: int, rounds: int, indexed: Sequence[str]
+) -> None:
+    """Batches of events spread over so many profiles, and of one profile's history;
+    `indexed`: the paths of properties with an index, which the plain collection has
+    not. BenchFailed when the summaries are not those of the events."""
     db = connect(uri, f"ingestion_{ObjectId()}")
     database = db.client.get_database(db.name)
     try:
         await prepare(db)
+        await make_indexes(db, indexed, datetime.now(UTC))
         ids = await _people(db, people)
         table = Table(
             title=f"{people:,} profiles, batches of {MAX_BATCH:,} events, one writer",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -14,10 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from audience.conditions import parse
+from audience.conditions.walking import event_properties_of
 from audience.plan import Node, plan
 from bench.load import BenchFailed
 from bench.questions import Data, Question
 from resolvers.db import QUERY_LIMIT_MS, Database, Document, aggregate
+from resolvers.events.indexes import drop_indexes, indexed_properties, make_indexes
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy, Unsuitable, question
 from resolvers.segments import (
@@ -77,9 +80,12 @@ async def measure_segments(
     *,
     forced: bool,
     naive: bool,
+    indexed: bool,
 ) -> None:
     """Measures the questions with these numbers (from 1; none given: all). Ways other
-    than the planner's have `limit_ms`."""
+    than the planner's have `limit_ms`. `indexed`: the properties of events that all of
+    them look at have an index, otherwise none has."""
+    await _index(data.db, questions if indexed else ())
     measured = []
     for number, asked in enumerate(questions, 1):
         if only and number not in only:
@@ -101,6 +107,16 @@ async def measure_segments(
     if overlap:
         numbers = ", ".join(str(one.number) for one in measured[-5:])
         print(f"Every overlap of {numbers}: {overlap:,.0f} ms.")
+
+
+async def _index(db: Database, questions: Sequence[Question]) -> None:
+    parsed = [parse(each.definition) for each in questions]
+    paths = set().union(*map(event_properties_of, parsed))
+    known = {".".join(each) for each in await indexed_properties(db)}
+    await drop_indexes(db, known - paths)
+    for path in sorted(paths - known):
+        took = await _ms(partial(make_indexes, db, [path], _now()))
+        print(f"An index on {path}: {took:,.0f} ms.", flush=True)
 
 
 async def _checked(data: Data, number: int, asked: Question) -> Measured:
