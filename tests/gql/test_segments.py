@@ -669,6 +669,23 @@ async def test_the_overlap_of_segments_is_told(graphql: GraphQL, db: Database) -
     ]
 
 
+async def test_properties_of_events_tell_their_indexes(
+    graphql: GraphQL, db: Database
+) -> None:
+    await shop(db)
+    for name, least in (("One", 1), ("Two", 2)):
+        definition = orders({"atLeast": least})
+        event = definition["groups"][0]["anyOf"][0]["event"]
+        event["where"] = [{"path": "properties.sku", "is": {"text": {"equals": "a"}}}]
+        await created(graphql, name, definition)
+
+    found = await graphql("{ propertyIndexes { path segments isReady } }")
+
+    assert found["propertyIndexes"] == [
+        {"path": "properties.sku", "segments": 2, "isReady": False}
+    ]
+
+
 IMPORT = """
 mutation ($input: ImportSegmentInput!) {
   importSegment(input: $input) {

@@ -22,6 +22,7 @@ from resolvers.segments import (
     explain_profiles,
     filter_stages,
     preview,
+    questions,
     segment_members,
     segment_sizes,
     segments_by_id,
@@ -79,10 +80,15 @@ def ordered_for(amount: int) -> dict[str, Any]:
     }
 
 
+async def _none(*_: Any) -> None:
+    """No page is looked for by itself."""
+
+
 @pytest.fixture(params=["few", "many", "too many"])
 def crowd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How many people there are, as far as limits are concerned."""
     if request.param != "few":
+        monkeypatch.setattr(questions, "first_members", _none)
         monkeypatch.setattr(answers, "FEW", 0)
         monkeypatch.setattr(answers, "_VERY_FEW", -1)
     if request.param == "too many":

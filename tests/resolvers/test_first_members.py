@@ -1,0 +1,47 @@
+"""Members found by looking through profiles in their order."""
+
+import pytest
+from bson import ObjectId
+
+from audience.conditions import parse
+from resolvers.db import Database
+from resolvers.segments import preview
+from resolvers.segments.first_members import first_members
+from tests.resolvers.test_segments import NOW, only, ordered_for, people
+
+pytestmark = pytest.mark.anyio
+
+
+async def found(
+    db: Database, least: int, direction: int, wanted: int, looked_at: int
+) -> tuple[list[ObjectId], bool] | None:
+    """Of people who ordered for 0, 1, 2, ... the first who did for `least` or more."""
+    asked = (await preview(db, parse(only(ordered_for(least))), NOW)).asked
+    return await first_members(db, asked, {}, direction, wanted, looked_at)
+
+
+async def test_enough_members_are_found_among_the_first(db: Database) -> None:
+    ids = await people(db, 20)
+
+    assert await found(db, 2, 1, 3, 5) == (ids[2:5], False)
+    assert await found(db, 2, -1, 3, 5) == (ids[:14:-1], False)
+
+
+async def test_more_are_looked_at_when_that_promises_enough(db: Database) -> None:
+    ids = await people(db, 20)
+
+    # One among four: twelve more for the two that lack.
+    assert await found(db, 3, 1, 3, 4) == (ids[3:16], False)
+
+
+async def test_rare_members_are_not_looked_for(db: Database) -> None:
+    await people(db, 20)
+
+    assert await found(db, 18, 1, 2, 1) is None
+
+
+async def test_all_are_found_where_there_are_no_more_profiles(db: Database) -> None:
+    ids = await people(db, 20)
+
+    assert await found(db, 18, 1, 5, 30) == (ids[18:], True)
+    assert await found(db, 1, 1, 20, 10) == (ids[1:], True)
