@@ -16,6 +16,7 @@ from resolvers.pages import (
 from resolvers.profiles import search_filter
 from resolvers.segments.answers import settled
 from resolvers.segments.checks import check_references
+from resolvers.segments.first_members import first_members
 from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.questions import looked_up, questions_of
 from resolvers.segments.references import references_of
@@ -38,8 +39,9 @@ async def filtered_profiles(
     """A page of the profiles; its scope is the question, for `count_members`.
 
     Where the events are asked, the ids come first, and whole profiles only for the
-    page. In between is what they are ordered by: up to `many` ids are read in that
-    order, more are looked up.
+    page: those of the first profiles, where these are enough. Otherwise in between is
+    what they are ordered by: up to `many` ids are read in that order, more are looked
+    up.
     """
     name = name_of(definition, zone, order, search)
     await check_references(db, definition, path)
@@ -50,6 +52,12 @@ async def filtered_profiles(
     held = await held_page(db, name, order, page, asked)
     if held is not None:
         return held
+    beyond, sort = keyset_filter(order, page), sort_of(order, page)
+    if order.path == "_id":
+        first = await first_members(db, asked, beyond, sort["_id"], page.size + 1)
+        if first is not None:
+            ids, are_all = first
+            return await new_page(db, name, order, page, ids, asked, are_all=are_all)
     asked = await settled(db, asked)
     match, stages = asked.match, asked.stages
     if match is None and order.path != "_id":
@@ -60,13 +68,12 @@ async def filtered_profiles(
             stages = [*stages, *looked_up(order.path)]
     if match is not None:
         stages = [{"$match": match}]
-    beyond = keyset_filter(order, page)
     ids = await read_ids(
         db.profiles,
         [
             *stages,
             *([{"$match": beyond}] if beyond else []),
-            {"$sort": sort_of(order, page)},
+            {"$sort": sort},
             {"$limit": to_hold(page)},
         ],
     )

@@ -21,6 +21,7 @@ from resolvers.segments import (
     delete_segment,
     explain_profiles,
     filter_stages,
+    filters,
     preview,
     questions,
     segment_members,
@@ -88,7 +89,8 @@ async def _none(*_: Any) -> None:
 def crowd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How many people there are, as far as limits are concerned."""
     if request.param != "few":
-        monkeypatch.setattr(questions, "first_members", _none)
+        for each in (questions, filters):
+            monkeypatch.setattr(each, "first_members", _none)
         monkeypatch.setattr(answers, "FEW", 0)
         monkeypatch.setattr(answers, "_VERY_FEW", -1)
     if request.param == "too many":
