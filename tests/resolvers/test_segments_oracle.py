@@ -21,6 +21,7 @@ from tests.segment_worlds import world_of
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.timeout(400)
 async def test_every_strategy_finds_the_oracles_members(db: Database) -> None:
     wrong = await run(db, cases=300, seed=1)
 
