@@ -1,8 +1,8 @@
 """Reads of many ids and nothing else. They are cut from MongoDB's answers as these
 come: made into documents first, each would cost more than finding it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from struct import unpack_from
 from typing import Any
 
@@ -36,11 +36,8 @@ async def read_ids(
         "allowDiskUse": True,
         "maxTimeMS": limit_ms,
     }
-    return [
-        ObjectId(each)
-        async for batch in _batches(collection, command, "_id", hint)
-        for each in batch
-    ]
+    batches = _batches(collection, command, "_id", hint)
+    return [ObjectId(each) async for batch in batches for each in batch]
 
 
 async def read_distinct(
@@ -61,10 +58,11 @@ async def read_distinct(
         "maxTimeMS": QUERY_LIMIT_MS,
     }
     found: set[bytes] = set()
-    async for batch in _batches(collection, command, field, hint):
-        found.update(batch)
-        if len(found) > limit:
-            break
+    async with aclosing(_batches(collection, command, field, hint)) as batches:
+        async for batch in batches:
+            found.update(batch)
+            if len(found) > limit:
+                break
     return found
 
 
@@ -82,11 +80,13 @@ async def is_multikey(
 
 async def _batches(
     collection: Collection, command: Document, field: str, hint: Any
-) -> AsyncIterator[list[bytes]]:
+) -> AsyncGenerator[list[bytes], None]:
     """The ids of documents that have one in `field` and nothing else."""
     database = collection.database
     if hint is not None:
         command["hint"] = hint
+    if collection.read_concern.level is not None:
+        command["readConcern"] = collection.read_concern.document
     async with await session_of(database.client) as session:
         number = 0
         try:
