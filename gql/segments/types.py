@@ -162,8 +162,10 @@ class Segment(Node):
         return await size_histories_of(parents, context, since, until, interval)
 
     @batch(
-        description="The aggregation stages on the profiles that answer it now, as "
-        "MongoDB Extended JSON."
+        description="The aggregation stages on the profiles that find its members now "
+        "in one command, as MongoDB Extended JSON. Where the events have to be read, "
+        "the server may take several commands, which is faster; `members` and `size` "
+        "are kept."
     )
     @staticmethod
     async def pipeline(parents: list[Document], context: Context) -> list[list[JSON]]:
