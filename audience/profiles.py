@@ -9,6 +9,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from audience.errors import AudienceError, Code, InvalidInput, Problem, TooLarge
@@ -123,13 +124,13 @@ def property_problems(value: Any, path: tuple[str, ...]) -> list[Problem]:
 
 
 def search_words(profile: Mapping[str, Any]) -> list[str]:
-    """The folded words whose beginnings find the profile: the e-mail address, its
-    local part and the parts of that, the names, phone number and external id."""
+    """The folded words whose beginnings find the profile: the e-mail address, the parts
+    of its local part, the names, phone number and external id; none that another
+    begins with."""
     words: list[str] = []
     email = profile.get("email")
     if email:
-        local = email.partition("@")[0]
-        words += [email, local, *_WORDS.findall(local)]
+        words += [email, *_WORDS.findall(email.partition("@")[0])]
     for name in (profile.get("first_name"), profile.get("last_name")):
         if name:
             words += _WORDS.findall(name)
@@ -138,8 +139,11 @@ def search_words(profile: Mapping[str, Any]) -> list[str]:
         words += [phone, phone.removeprefix("+")]
     if profile.get("external_id"):
         words.append(profile["external_id"])
-    folded = (fold(word)[:SEARCH_WORD_LENGTH] for word in words)
-    return list(dict.fromkeys(word for word in folded if word))[:SEARCH_WORDS]
+    folded = dict.fromkeys(fold(word)[:SEARCH_WORD_LENGTH] for word in words)
+    # In order, what begins with a word stands right behind it.
+    following = dict(pairwise([*sorted(folded), ""]))
+    kept = [word for word in folded if word and not following[word].startswith(word)]
+    return kept[:SEARCH_WORDS]
 
 
 def search_terms(text: str) -> list[str]:

@@ -116,7 +116,7 @@ async def test_new_people_are_made_whole(db: Database) -> None:
             "summary": {},
             "created_at": NOW,
             "updated_at": NOW,
-            "search": ["ada@example.org", "ada"],
+            "search": ["ada@example.org"],
         }
     ]
     (line,) = await trail(db)

@@ -99,7 +99,7 @@ async def test_merge_unites_two_profiles(db: Database) -> None:
             {"list_id": other, "joined_at": LATE, "source": "API"},
         ],
         "summary": {},
-        "search": ["anna@example.org", "anna", "+14155550132", "14155550132"],
+        "search": ["anna@example.org", "+14155550132", "14155550132"],
         "created_at": EARLY,
         "updated_at": NOW,
         "merged_ids": [source["_id"]],
