@@ -274,14 +274,13 @@ async def _make(
         else:
             lines += _lines(job, person, profile_id, begun[1])
             _count_made(counts, job, len(begun[1]))
-    # A line that is there already is the same line.
     await _insert(db.consent_changes, lines)
     return others
 
 
 async def _insert(collection: Collection, documents: Sequence[Document]) -> set[int]:
-    """The places of those that are there already. The import's checkpoint, written
-    later, waits for the majority."""
+    """The places of those that another document stands in the way of. The import's
+    checkpoint, written later, waits for the majority."""
     if not documents:
         return set()
     try:
@@ -295,7 +294,8 @@ def _duplicates(error: BulkWriteError) -> set[int]:
     failures = error.details["writeErrors"]
     if any(failure["code"] != _DUPLICATE for failure in failures):
         raise error
-    return {failure["index"] for failure in failures}
+    # Who has the very id was made by this row, by a worker that was overtaken.
+    return {each["index"] for each in failures if each["keyPattern"] != {"_id": 1}}
 
 
 async def _keep_rejected(

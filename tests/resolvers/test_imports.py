@@ -551,6 +551,34 @@ async def test_a_crash_between_any_two_writes_changes_nothing(
     await check_mixed(db, document["_id"])
 
 
+async def test_what_an_overtaken_worker_still_writes_is_counted_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, list_id = await mixed_file(db)
+    document = await started(db, text, list_id=list_id, consent=[FAIR])
+
+    async def dies(*_: Any, **__: Any) -> None:
+        raise Died
+
+    async def nobody(*_: Any) -> set[ObjectId]:
+        return set()
+
+    async def no_identifier(*_: Any) -> dict[str, set[str]]:
+        return {name: set() for name in ("email", "phone_number", "external_id")}
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resolvers.imports.running._checkpoint", dies)
+        with pytest.raises(Died):
+            await run_waiting_imports(db, "overtaken", clock=lambda: NOW)
+    # As if all of it were written after the next worker has looked for it.
+    monkeypatch.setattr("resolvers.imports.writing._made_before", nobody)
+    monkeypatch.setattr("resolvers.imports.writing._taken", no_identifier)
+    later = NOW + timedelta(minutes=5)
+    await run_waiting_imports(db, "next", clock=lambda: later)
+
+    await check_mixed(db, document["_id"])
+
+
 WORKER = """
 import asyncio, sys, time
 from datetime import timedelta
