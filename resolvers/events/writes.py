@@ -44,7 +44,7 @@ INSERT_SECONDS = STALE_AFTER.total_seconds() / 2
 _DUPLICATE = 11000
 _SETTLED_AT_ONCE = 8
 _READ_AT_ONCE = 500
-_UPDATES_AT_ONCE = 1_000
+_UPDATES_AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,27 +326,35 @@ async def _add_to_summaries(
 
 
 async def _all_matched(db: Database, updates: Sequence[Document]) -> bool:
-    """Runs the updates; whether each has found its profile, its epoch unchanged.
+    """Runs the updates, in parts side by side; whether each has found its profile, its
+    epoch unchanged."""
+    parts = [
+        updates[start : start + _UPDATES_AT_ONCE]
+        for start in range(0, len(updates), _UPDATES_AT_ONCE)
+    ]
+    matched = await asyncio.gather(*(_matched(db, part) for part in parts))
+    return sum(matched) == len(updates)
 
-    Sent as plain commands: the driver's own bulk write is made to be retried, which
+
+async def _matched(db: Database, updates: Sequence[Document]) -> int:
+    """Runs the updates; how many have found their profile.
+
+    Sent as a plain command: the driver's own bulk write is made to be retried, which
     MongoDB pays for with a record per update, a third of their time. Here a failure
     is mended by rebuilding.
     """
-    database = db.client.get_database(db.name)
-    matched = 0
-    for start in range(0, len(updates), _UPDATES_AT_ONCE):
-        answer = await database.command(
-            {
-                "update": db.profiles.name,
-                "updates": updates[start : start + _UPDATES_AT_ONCE],
-                "ordered": False,
-                "writeConcern": {"w": "majority"},
-            }
-        )
-        if "writeErrors" in answer or "writeConcernError" in answer:
-            raise WriteError(f"Summaries could not be updated: {answer}")
-        matched += answer["n"]
-    return matched == len(updates)
+    answer = await db.client.get_database(db.name).command(
+        {
+            "update": db.profiles.name,
+            "updates": updates,
+            "ordered": False,
+            "writeConcern": {"w": "majority"},
+        }
+    )
+    if "writeErrors" in answer or "writeConcernError" in answer:
+        raise WriteError(f"Summaries could not be updated: {answer}")
+    found: int = answer["n"]
+    return found
 
 
 def _addition(summary: Summary) -> Document:

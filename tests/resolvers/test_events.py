@@ -9,6 +9,7 @@ from bson import ObjectId
 from audience.errors import Code, InvalidInput, TooLarge
 from audience.events import NewEvent
 from audience.identity import Identity
+from audience.summaries import Summary
 from resolvers.db import Database, Document, close, connect, find
 from resolvers.events import (
     EventFilter,
@@ -20,6 +21,7 @@ from resolvers.events import (
     events_of_profiles,
     track_events,
 )
+from resolvers.events.writes import _addition
 from resolvers.merges import merge_profiles
 from resolvers.metrics import event_counts_by_metric, metrics_by_name
 from resolvers.pages import PageRequest
@@ -177,8 +179,10 @@ async def test_summary_keeps_the_newest_times_of_many_batches(db: Database) -> N
 
 
 async def test_summaries_are_exact_whoever_writes_and_retries(
-    db: Database, mongodb_uri: str
+    db: Database, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So that the updates of a batch go side by side.
+    monkeypatch.setattr("resolvers.events.writes._UPDATES_AT_ONCE", 4)
     clients = [connect(mongodb_uri, db.name, driver=db.driver) for _ in range(4)]
     people = [Identity(email=f"p{n}@example.org") for n in range(15)]
     metrics = ["Placed Order", "Opened", "Clicked"]
@@ -300,6 +304,21 @@ async def test_a_failed_update_of_summaries_is_made_good_at_once(
     )
 
     await stored(db, event(ANNA, 1), event(BEN, 2))
+
+    await assert_exact(db)
+
+
+async def test_when_one_update_of_several_side_by_side_fails_all_are_made_good(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def partly(summary: Summary) -> Document:
+        (metric,) = summary.values()
+        return {"$inc": {"summary": "x"}} if metric["n"] == 1 else _addition(summary)
+
+    monkeypatch.setattr("resolvers.events.writes._addition", partly)
+    monkeypatch.setattr("resolvers.events.writes._UPDATES_AT_ONCE", 1)
+
+    await stored(db, event(ANNA, 1), event(BEN, 2), event(BEN, 3))
 
     await assert_exact(db)
 
