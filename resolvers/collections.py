@@ -167,6 +167,7 @@ VALIDATORS: dict[str, Document] = {
         consent=_OBJECT,
         lists=_ARRAY,
         pending=_ARRAY,
+        left=_OBJECT,
         push_tokens=_ARRAY,
         summary=_OBJECT,
         last_event_at=_TIME,

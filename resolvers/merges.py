@@ -134,9 +134,9 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
     """The destination, completed by the source.
 
     What the destination has stays: identifiers, attributes, parts of the location,
-    custom properties. Lists are united, joined at the earlier time, and so are push
-    tokens, as many as may be. For consent see
-    `_consent`. The summary is left to a rebuild.
+    custom properties. Lists are united, joined at the earlier time and left at
+    the later, and so are push tokens, as many as may be. For consent see `_consent`.
+    The summary is left to a rebuild.
     """
     united = {**destination, "updated_at": now}
     united["created_at"] = min(source["created_at"], destination["created_at"])
@@ -161,6 +161,9 @@ def unite(source: Document, destination: Document, now: datetime) -> Document:
         source["_id"],
     ]
     united["lists"] = _lists(source.get("lists", ()), destination.get("lists", ()))
+    left = _left(source.get("left", {}), destination.get("left", {}))
+    if left:
+        united["left"] = left
     joined = {membership["list_id"] for membership in united["lists"]}
     pending = _pending(source, destination, joined)
     if pending or "pending" in destination:
@@ -197,6 +200,14 @@ def _lists(
         if known is None or membership["joined_at"] < known["joined_at"]:
             memberships[membership["list_id"]] = membership
     return list(memberships.values())
+
+
+def _left(source: Document, destination: Document) -> Document:
+    """When they left lists, the later time of each."""
+    return {
+        each: max(one[each] for one in (source, destination) if each in one)
+        for each in {*source, *destination}
+    }
 
 
 def _pending(

@@ -43,12 +43,14 @@ class HeardEvent:
 
 @dataclass(frozen=True, slots=True)
 class HeardConsent:
-    """What the person said of a channel: SUBSCRIBED or UNSUBSCRIBED, and when."""
+    """What the person said of a channel: SUBSCRIBED or UNSUBSCRIBED, and when.
+    `is_dated`: the call states when they said it, not only when it was still so."""
 
     channel: Channel
     status: Status
     at: datetime
     text: str | None = None
+    is_dated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,8 +280,10 @@ def _consents(
         stated = mapping(customer.get(name))
         status = _SAID.get(str(stated.get("state")).lower())
         if status is not None:
-            at = instant(stated.get("consent_updated_at")) or as_of
-            found.append(HeardConsent(channel, status, at))
+            at = instant(stated.get("consent_updated_at"))
+            found.append(
+                HeardConsent(channel, status, at or as_of, is_dated=at is not None)
+            )
         elif (
             channel is Channel.EMAIL
             and not stated

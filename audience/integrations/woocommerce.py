@@ -52,8 +52,9 @@ def heard_from_woocommerce(
         return Heard(
             person=_person(mapping(body.get("billing")), body),
             as_of=as_of,
-            consents=_consents(body, settings, as_of),
-            joined_at=_joined(settings, _time(body, "date_created") or as_of),
+            # Of a customer it says when anything of theirs was changed.
+            consents=_consents(body, settings, as_of, is_dated=False),
+            joined_at=_joined(settings, _time(body, "date_created") or received_at),
             is_account=True,
         )
     return Ignored("Nothing is kept of this topic.")
@@ -168,14 +169,18 @@ def _person(billing: Mapping[str, Any], customer: Mapping[str, Any]) -> dict[str
 
 
 def _consents(
-    body: Mapping[str, Any], settings: WooCommerce, at: datetime
+    body: Mapping[str, Any],
+    settings: WooCommerce,
+    at: datetime,
+    *,
+    is_dated: bool = True,
 ) -> list[HeardConsent]:
     kept = {
         text(each.get("key")): each.get("value")
         for each in objects(body.get("meta_data"))
     }
     return [
-        HeardConsent(each.channel, Status.SUBSCRIBED, at, each.text)
+        HeardConsent(each.channel, Status.SUBSCRIBED, at, each.text, is_dated)
         for each in settings.agreements
         if agrees(kept.get(each.path))
     ]

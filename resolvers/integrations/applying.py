@@ -32,7 +32,7 @@ from resolvers.consent import ConsentChange, change_consents
 from resolvers.db import Database, Document
 from resolvers.events import track_events
 from resolvers.integrations.ordering import Moments, moments_of
-from resolvers.lists import join_list_many
+from resolvers.lists import join_unless_left
 from resolvers.metrics import make_metrics
 from resolvers.profiles import resolve_profiles, upsert_profile
 from resolvers.signups import Confirmation, subscribe_known
@@ -55,7 +55,13 @@ class Applying:
     now: datetime
     tokens: Tokens
     deliver: Deliver
+    received_at: datetime
     is_retry: bool
+
+    def stated(self, at: datetime, *, is_dated: bool = True) -> datetime | None:
+        """The moment that the call states; None for that of its arrival, since it may
+        be an old one that comes again."""
+        return at if is_dated and at < self.received_at else None
 
 
 async def apply(db: Database, heard: Heard, applying: Applying) -> tuple[str, ...]:
@@ -203,8 +209,8 @@ async def _hear_consents(
 ) -> None:
     """Records what the person said of the channels, and has them join the list.
 
-    The same statement told again, as every later order tells it, is not a new one:
-    who has left in the meantime stays away.
+    The same statement told again, as every later order tells it, is not a new one.
+    A yes that does not say of when it is makes no dated one old.
     """
     lists = lists_of(applying.settings)
     list_id = lists[0] if lists else None
@@ -230,17 +236,25 @@ async def _hear_consents(
             await change_consents(
                 db, [ConsentChange(profile_id, said, proof)], applying.now
             )
-        moments.note(f"consent.{each.channel}", each.at)
+        is_yes = each.status is Status.SUBSCRIBED
+        if not is_yes or applying.stated(each.at, is_dated=each.is_dated) is not None:
+            moments.note(f"consent.{each.channel}", each.at)
     joined_at = heard.joined_at
     if list_id is None or joined_at is None:
         return
     field = f"list.{list_id}"
     if moments.is_news(field, joined_at):
-        member = (profile_id, min(joined_at, applying.now))
-        await join_list_many(
-            db, list_id, [member], MembershipSource.INTEGRATION, now=applying.now
+        await join_unless_left(
+            db,
+            list_id,
+            profile_id,
+            min(joined_at, applying.now),
+            MembershipSource.INTEGRATION,
+            said_at=applying.stated(joined_at),
+            now=applying.now,
         )
-        moments.note(field, joined_at)
+        if applying.stated(joined_at) is not None:
+            moments.note(field, joined_at)
 
 
 async def _is_theirs(
@@ -280,6 +294,7 @@ async def _sign_up(
         profile_id,
         now=applying.now,
         tokens=applying.tokens,
+        said_at=applying.stated(consent.at, is_dated=consent.is_dated),
         is_retry=applying.is_retry,
     )
     for confirmation in done.confirmations if done else ():

@@ -113,7 +113,13 @@ async def _work(
     if isinstance(heard, Ignored):
         return Worked(Outcome.IGNORED, heard.reason)
     applying = Applying(
-        integration, settings, now, tokens, deliver, is_retry=call["attempts"] > 1
+        integration,
+        settings,
+        now,
+        tokens,
+        deliver,
+        received_at=call["received_at"],
+        is_retry=call["attempts"] > 1,
     )
     left_out = await apply(db, heard, applying)
     if left_out:

@@ -5,6 +5,7 @@ from resolvers.lists.lookups import lists_by_id, live_list
 from resolvers.lists.members import (
     check_still_there,
     join_list_many,
+    join_unless_left,
     member_counts,
     member_page,
     member_pages,
@@ -32,6 +33,7 @@ __all__ = [
     "delete_list",
     "finish_deletions",
     "join_list_many",
+    "join_unless_left",
     "list_page",
     "lists_by_id",
     "live_list",

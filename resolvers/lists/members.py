@@ -1,4 +1,6 @@
-"""Who is in a list: a membership is an element of the profile's `lists`."""
+"""Who is in a list: a membership is an element of the profile's `lists`. When somebody
+left is in its `left`, by the list's id, so that no older word of another tool puts them
+back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -57,6 +59,36 @@ async def join_list_many(
     return written.modified_count
 
 
+async def join_unless_left(
+    db: Database,
+    list_id: str | ObjectId,
+    profile_id: ObjectId,
+    joined_at: datetime,
+    source: MembershipSource,
+    *,
+    said_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Puts one person into the list on another tool's word, unless they left it after
+    they said so. None in place of `said_at`: nobody knows when that was.
+
+    Consent is not touched. NotFound when the list is deleted meanwhile.
+    """
+    wanted = object_id(list_id, ("listId",))
+    left = f"left.{wanted}"
+    may: list[Document] = [{left: None}]
+    if said_at is not None:
+        may.append({left: {"$lt": said_at}})
+    await db.profiles.update_one(
+        {"_id": profile_id, "lists.list_id": {"$ne": wanted}, "$or": may},
+        {
+            "$push": {"lists": membership(wanted, joined_at, source)},
+            "$max": {"updated_at": now},
+        },
+    )
+    await check_still_there(db, wanted, [profile_id])
+
+
 async def remove_from_list(
     db: Database,
     list_id: str | ObjectId,
@@ -73,7 +105,10 @@ async def remove_from_list(
     wanted = (await live_list(db, list_id))["_id"]
     gone = await db.profiles.update_many(
         {**known_by(leaving), "lists.list_id": wanted},
-        {"$pull": {"lists": {"list_id": wanted}}, "$max": {"updated_at": now}},
+        {
+            "$pull": {"lists": {"list_id": wanted}},
+            "$max": {"updated_at": now, f"left.{wanted}": now},
+        },
     )
     return gone.modified_count
 
@@ -166,5 +201,8 @@ async def end_memberships(
     """Ends memberships, and sign-ups that wait for their confirmation."""
     await db.profiles.update_many(
         {"_id": {"$in": profile_ids}},
-        {"$pull": {"lists": {"list_id": list_id}, "pending": {"list_id": list_id}}},
+        {
+            "$pull": {"lists": {"list_id": list_id}, "pending": {"list_id": list_id}},
+            "$unset": {f"left.{list_id}": ""},
+        },
     )

@@ -55,8 +55,11 @@ async def unsubscribe(
             changes: Document = {}
             if left != pending:
                 changes["$set"] = {"pending": left}
-            if found is not None and membership_in(profile, found) is not None:
+            is_member = found is not None and membership_in(profile, found) is not None
+            if is_member:
                 changes["$pull"] = {"lists": {"list_id": found}}
+            if found is not None and (is_member or left != pending):
+                changes["$max"] = {f"left.{found}": now}
             await write_person(db, draft, changes, now, session)
 
         await transaction(db, work)

@@ -107,19 +107,21 @@ async def subscribe_known(
     *,
     now: datetime,
     tokens: Tokens,
+    said_at: datetime | None,
     is_retry: bool = False,
 ) -> SignedUp | None:
     """Signs up a profile that is known, on another tool's word. None where that
     changes nothing: who has unsubscribed stays so, whoever has yet to confirm is not
     asked again (but by a retry, for the message may not have gone out), a member
-    stays one, and who has another address than the one that was given did not say
-    so."""
+    stays one, who left the list stays out unless they are known to have agreed after
+    that, at `said_at`, and who has another address than the one that was given did
+    not say so."""
     found = await live_list(db, sign_up.list_id)
     proof = Evidence(consent_text=sign_up.consent_text)
 
     async def work(session: Session) -> list[Confirmation] | None:
         profile = await read_person(db, profile_id, session)
-        if profile is None:
+        if profile is None or _left_since(profile, found["_id"], said_at):
             return None
         who, own = sign_up.change.identity, sign_up.channels
         if who != Identity():
@@ -235,6 +237,11 @@ async def _take_steps(
 def _status(found: Document) -> Status:
     is_single = found["opt_in"] == OptIn.SINGLE
     return Status.SUBSCRIBED if is_single else Status.PENDING
+
+
+def _left_since(profile: Document, list_id: ObjectId, said_at: datetime | None) -> bool:
+    left_at = profile.get("left", {}).get(str(list_id))
+    return left_at is not None and (said_at is None or said_at <= left_at)
 
 
 def _confirmation(

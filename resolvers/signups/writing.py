@@ -15,7 +15,7 @@ from resolvers.consent import Draft, changed_fields, known_by
 from resolvers.db import Database, Document, Session, find
 
 READ: Document = dict.fromkeys(
-    ("email", "phone_number", "consent", "lists", "pending"), 1
+    ("email", "phone_number", "consent", "lists", "pending", "left"), 1
 )
 
 _SOURCES: dict[str, MembershipSource] = {
@@ -69,7 +69,8 @@ async def write_people(
         fields = changed_fields(draft) | changes.get("$set", {})
         if not fields and not changes:
             continue
-        update: dict[str, Any] = {**changes, "$max": {"updated_at": written.now}}
+        latest = changes.get("$max", {}) | {"updated_at": written.now}
+        update: dict[str, Any] = {**changes, "$max": latest}
         if fields:
             update["$set"] = fields
         updates.append(UpdateOne({"_id": draft.profile["_id"]}, update))

@@ -74,12 +74,18 @@ async def test_merge_unites_two_profiles(db: Database) -> None:
                     {"list_id": one, "joined_at": EARLY, "source": "FORM"},
                     {"list_id": other, "joined_at": LATE, "source": "API"},
                 ],
+                "left": {"a": LATE, "b": EARLY},
             }
         },
     )
     await db.profiles.update_one(
         {"_id": destination["_id"]},
-        {"$set": {"lists": [{"list_id": one, "joined_at": LATE, "source": "API"}]}},
+        {
+            "$set": {
+                "lists": [{"list_id": one, "joined_at": LATE, "source": "API"}],
+                "left": {"a": EARLY, "c": LATE},
+            }
+        },
     )
 
     merged = await merge_profiles(db, str(source["_id"]), destination["_id"], NOW)
@@ -98,6 +104,7 @@ async def test_merge_unites_two_profiles(db: Database) -> None:
             {"list_id": one, "joined_at": EARLY, "source": "FORM"},
             {"list_id": other, "joined_at": LATE, "source": "API"},
         ],
+        "left": {"a": LATE, "b": EARLY, "c": LATE},
         "summary": {},
         "search": ["anna@example.org", "+14155550132", "14155550132"],
         "created_at": EARLY,

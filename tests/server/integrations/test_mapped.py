@@ -1,6 +1,6 @@
 import hashlib
 import hmac
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -12,12 +12,17 @@ from audience.integrations.kinds import (
     Mapping,
     Proof,
 )
+from audience.lists import MembershipSource
 from audience.profiles import profile_change
+from audience.signups import leaving
+from audience.tokens import Tokens
 from resolvers.db import Database, Document
+from resolvers.lists import join_list_many, remove_from_list
 from resolvers.profiles import upsert_profile
+from resolvers.signups import unsubscribe
 from tests import integration_calls as calls
 from tests.integration_calls import SECRET
-from tests.server.integrations.tool import BEARER, Connect
+from tests.server.integrations.tool import BEARER, Connect, new_list
 
 pytestmark = pytest.mark.anyio
 
@@ -200,3 +205,59 @@ async def test_what_a_visitor_types_gives_nobody_who_is_known_an_address(
     assert "email" not in ada
     assert ada["phone_number"] == "+15550100001"
     assert ada.get("consent", {}) == {}
+
+
+@pytest.mark.parametrize("agreements", [(), (Agreement(Channel.EMAIL, "ok", "News."),)])
+@pytest.mark.parametrize("timestamp", ["at", None])
+async def test_who_left_is_put_back_only_by_what_was_said_after_that(
+    connect: Connect,
+    db: Database,
+    agreements: tuple[Agreement, ...],
+    timestamp: str | None,
+) -> None:
+    list_id = await new_list(db)
+    tool = await connect(
+        InboundWebhook(
+            (Mapping("email", "mail"),),
+            timestamp=timestamp,
+            list_id=list_id,
+            agreements=agreements,
+        )
+    )
+    now = datetime.now(UTC)
+
+    async def lists_after(hours: int) -> list[str]:
+        at = (now + timedelta(hours=hours)).isoformat()
+        body = {"mail": "ada@example.org", "ok": True, "at": at}
+        await tool.accepted((orjson.dumps(body), BEARER))
+        ada = await tool.profile(email="ada@example.org")
+        return [str(each["list_id"]) for each in ada["lists"]]
+
+    assert await lists_after(-9) == [list_id]
+    ada = await tool.profile(email="ada@example.org")
+    left_at = now - timedelta(hours=5)
+    await remove_from_list(db, list_id, [ada["_id"]], now=left_at)
+
+    assert await lists_after(-8) == []
+    assert await lists_after(-4) == ([] if timestamp is None else [list_id])
+
+
+async def test_who_left_is_not_put_back_by_another_tools_first_word(
+    connect: Connect, db: Database
+) -> None:
+    list_id = await new_list(db)
+    ada = (
+        await upsert_profile(
+            db, profile_change({"email": "ada@example.org"}), datetime.now(UTC)
+        )
+    ).profile
+    now = datetime.now(UTC)
+    source = MembershipSource.FORM
+    await join_list_many(db, list_id, [(ada["_id"], now)], source, now=now)
+    who = leaving(list_id=list_id, email="ada@example.org")
+    await unsubscribe(db, who, now=now, tokens=Tokens("secret"))
+    tool = await connect(InboundWebhook((Mapping("email", "mail"),), list_id=list_id))
+
+    await tool.accepted((b'{"mail": "ada@example.org"}', BEARER))
+
+    assert (await tool.profile(email="ada@example.org"))["lists"] == []

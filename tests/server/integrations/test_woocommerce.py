@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -116,3 +117,29 @@ async def test_a_woocommerce_customer_without_agreements_joins_unasked_once(
     await remove_from_list(db, list_id, [zoe["_id"]], now=NOW)
     await tool.accepted(calls.woocommerce("customer.updated", calls.WOO_CUSTOMER, "2"))
     assert (await tool.profile(email="zoe@example.org"))["lists"] == []
+
+
+async def test_a_changed_account_says_no_new_yes_and_another_order_does(
+    connect: Connect, db: Database
+) -> None:
+    list_id = await new_list(db)
+    agreements = (Agreement(Channel.EMAIL, "_newsletter", "News."),)
+    tool = await connect(WooCommerce(list_id, agreements))
+    agreed = [{"key": "_newsletter", "value": "yes"}]
+
+    async def lists_after(topic: str, body: calls.Body, **changes: Any) -> int:
+        made = changed(body, meta_data=agreed, **changes)
+        await tool.accepted(calls.woocommerce(topic, made, f"{topic} {changes}"))
+        return len((await tool.profile(email="zoe@example.org"))["lists"])
+
+    assert await lists_after("customer.created", calls.WOO_CUSTOMER) == 1
+    zoe = await tool.profile(email="zoe@example.org")
+    left_at = datetime(2026, 3, 1, tzinfo=UTC)
+    await remove_from_list(db, list_id, [zoe["_id"]], now=left_at)
+
+    later = "2026-03-05T09:00:00"
+    changes = {"date_modified_gmt": later}
+    assert await lists_after("customer.updated", calls.WOO_CUSTOMER, **changes) == 0
+    assert await lists_after("order.updated", calls.WOO_ORDER, **changes) == 0
+    changes = {"id": "728", "date_created_gmt": "2026-03-03T09:00:00"}
+    assert await lists_after("order.created", calls.WOO_ORDER, **changes) == 1
