@@ -6,6 +6,7 @@ import strawberry
 from strawberry import Maybe
 
 from audience.integrations import kinds
+from audience.integrations.stored import settings_of as kept_settings
 from gql.context import Context
 from gql.errors import Payload
 from gql.execution import plain
@@ -17,6 +18,7 @@ from resolvers.db import Document
 from resolvers.integrations import (
     create_integration,
     delete_integration,
+    integrations_by_id,
     update_integration,
 )
 
@@ -115,7 +117,7 @@ class IntegrationMutation:
         SCOPE,
         description="Makes an integration. Its `url` is what the tool calls; an "
         "outbound webhook calls its own, which also needs the scopes profiles:read "
-        "and segments:read.",
+        "and segments:read. A shop that erases its customers needs profiles:write.",
     )
     @staticmethod
     async def create_integration(
@@ -152,11 +154,18 @@ class IntegrationMutation:
         if input.settings is not None:
             changes["settings"] = settings_of(input.settings.value)
             _require(context, changes["settings"])
+        stored = stored_id(input.id, Kind.INTEGRATION)
+        secret = given(input.secret)
+        if secret is not None:
+            # Who knows the secret makes the calls.
+            (before,) = await integrations_by_id(context.db, [stored])
+            if before is not None:
+                _require(context, kept_settings(before["settings"]))
         changed = await update_integration(
             context.db,
-            stored_id(input.id, Kind.INTEGRATION),
+            stored,
             changes,
-            secret=given(input.secret),
+            secret=secret,
             renews_secret=input.renew_secret,
             server_secret=context.require_tokens().secret,
             now=context.now(),
@@ -178,7 +187,10 @@ class IntegrationMutation:
 
 
 def _require(context: Context, settings: kinds.Settings) -> None:
-    """An outbound webhook tells who is in a segment, by their addresses."""
+    """An outbound webhook tells who is in a segment, by their addresses; a shop that
+    may erase its customers erases whom its calls name."""
     if isinstance(settings, kinds.OutboundWebhook):
         context.require("profiles:read")
         context.require("segments:read")
+    if isinstance(settings, kinds.Shopify) and settings.erases_customers:
+        context.require("profiles:write")

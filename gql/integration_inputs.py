@@ -53,6 +53,12 @@ class ShopifySettingsInput:
         description="The list that people join who accept marketing in the shop. "
         "Without it their consent is kept all the same.",
     )
+    erases_customers: bool = strawberry.field(
+        default=False,
+        description="Whether a customer whom the shop wants to be erased, by the "
+        "topic customers/redact, is erased here as by eraseProfile, whatever else is "
+        "known of them. It cannot be undone. Otherwise the log tells of each.",
+    )
 
 
 @strawberry.input(description="What a WooCommerce integration is set to.")
@@ -239,7 +245,10 @@ class IntegrationSettingsInput:
 def settings_of(wanted: IntegrationSettingsInput) -> kinds.Settings:
     """The settings as the rules know them, unchecked."""
     if wanted.shopify is not None:
-        return kinds.Shopify(_list_id(wanted.shopify.value.list_id, "shopify"))
+        shopify = wanted.shopify.value
+        return kinds.Shopify(
+            _list_id(shopify.list_id, "shopify"), shopify.erases_customers
+        )
     if wanted.stripe is not None:
         return kinds.Stripe(_list_id(wanted.stripe.value.list_id, "stripe"))
     if wanted.woo_commerce is not None:

@@ -73,6 +73,12 @@ class ShopifySettings(FromDocument):
         read=global_id(Kind.LIST),
         description="The list that people join who accept marketing.",
     )
+    erases_customers: bool = plain(
+        "erases_customers",
+        default=False,
+        description="Whether a customer whom the shop wants to be erased is erased "
+        "here, by the topic customers/redact.",
+    )
 
 
 @strawberry.type(description="What a WooCommerce integration is set to.")

@@ -19,10 +19,10 @@ from audience.webhooks import DeliveryState
 from resolvers.db import Database, Document, Session, find, transaction
 from resolvers.ids import object_id
 from resolvers.imports import UNFINISHED, columns_of
-from resolvers.integrations.forgetting import forget_waiting_calls
 from resolvers.merges import living_profile
 from resolvers.profiles.matching import KNOWN
 from resolvers.summaries import STALE_AFTER
+from resolvers.waiting_calls import forget_waiting_calls
 
 # Writers that began before the erasure have ended by then, or were given up.
 QUIET_AFTER = 2 * STALE_AFTER

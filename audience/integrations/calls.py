@@ -76,6 +76,15 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedErasure:
+    """A call that asks for a person to be erased: who it is by the API's names, and
+    what the source calls them."""
+
+    person: Mapping[str, Any]
+    known_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A call of which there is nothing to keep, and why."""
 
@@ -109,6 +118,11 @@ def checked_person(
                 left_out.append(".".join(path[:2]))
                 person = _without(person, path)
     return None, tuple(left_out)
+
+
+def reference(integration_id: object, known_as: str) -> str:
+    """Under which id it is kept whom an integration knows by that."""
+    return f"{integration_id}:{known_as}"
 
 
 def known_identity(change: ProfileChange | None) -> Identity | None:

@@ -83,9 +83,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Shopify:
-    """Whoever accepts marketing in the shop joins the list."""
+    """Whoever accepts marketing in the shop joins the list. `erases_customers`: whom
+    the shop wants to be erased is erased here."""
 
     list_id: str | None = None
+    erases_customers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

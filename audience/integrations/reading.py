@@ -11,6 +11,7 @@ import orjson
 from audience.errors import InvalidInput, TooLarge
 from audience.identity import Identity
 from audience.integrations.calls import (
+    AskedErasure,
     Heard,
     Ignored,
     checked_person,
@@ -115,7 +116,7 @@ def call_of(
 
 def heard_from(
     settings: Settings, topic: str, body: Any, raw: bytes, received_at: datetime
-) -> Heard | Ignored:
+) -> Heard | AskedErasure | Ignored:
     """What the call says."""
     if isinstance(settings, InboundWebhook):
         return heard_as_mapped(body, raw, settings, received_at)
@@ -123,7 +124,7 @@ def heard_from(
         raise InvalidInput("The body is not a JSON object.")
     match settings:
         case Shopify():
-            return heard_from_shopify(topic, body, received_at)
+            return heard_from_shopify(topic, body, settings, received_at)
         case WooCommerce():
             return heard_from_woocommerce(topic, body, settings, received_at)
         case Stripe():

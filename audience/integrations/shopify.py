@@ -10,6 +10,7 @@ from typing import Any
 
 from audience.consent import Channel, Status
 from audience.integrations.calls import (
+    AskedErasure,
     Heard,
     HeardConsent,
     HeardEvent,
@@ -24,6 +25,7 @@ from audience.integrations.calls import (
     unique_id,
     wanted,
 )
+from audience.integrations.kinds import Shopify
 
 ORDERS = frozenset(
     {"create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled"}
@@ -31,12 +33,22 @@ ORDERS = frozenset(
 CUSTOMERS = frozenset({"create", "update", "enable", "disable"})
 CHECKOUTS = frozenset({"create", "update"})
 
+# What an app must answer for a shop's customers, and whoever runs this server has to.
+ASKED = {
+    "customers/redact": "The shop asks for a customer to be erased: erase the person "
+    "here, or set erasesCustomers, and it is done with the next one.",
+    "customers/data_request": "A customer asks for what is kept of them: answer within "
+    "30 days. Profile has all that is known here.",
+    "shop/redact": "The shop has removed its app and asks for its data to be erased: "
+    "delete this integration, and erase the people whom you know from it alone.",
+}
+
 _SAID = {"subscribed": Status.SUBSCRIBED, "unsubscribed": Status.UNSUBSCRIBED}
 
 
 def heard_from_shopify(
-    topic: str, body: Mapping[str, Any], received_at: datetime
-) -> Heard | Ignored:
+    topic: str, body: Mapping[str, Any], settings: Shopify, received_at: datetime
+) -> Heard | AskedErasure | Ignored:
     """What the call says."""
     noun, _, verb = topic.partition("/")
     if noun == "orders" and verb in ORDERS:
@@ -49,6 +61,10 @@ def heard_from_shopify(
         return _consent_alone(body, received_at)
     if noun == "checkouts" and verb in CHECKOUTS:
         return _checkout(body, received_at)
+    if topic == "customers/redact" and settings.erases_customers:
+        return _erasure(body)
+    if topic in ASKED:
+        return Ignored(ASKED[topic])
     return Ignored("Nothing is kept of this topic.")
 
 
@@ -195,6 +211,16 @@ def _consent_alone(body: Mapping[str, Any], received_at: datetime) -> Heard:
     return Heard(
         {}, received_at, consents=consents, known_as=unique_id("customer", known)
     )
+
+
+def _erasure(body: Mapping[str, Any]) -> AskedErasure:
+    customer = mapping(body.get("customer"))
+    person = {
+        "email": text(customer.get("email")),
+        "phoneNumber": text(customer.get("phone")),
+    }
+    known = text(customer.get("id"))
+    return AskedErasure(person, unique_id("customer", known) if known else None)
 
 
 def _checkout(checkout: Mapping[str, Any], received_at: datetime) -> Heard | Ignored:

@@ -22,6 +22,7 @@ from audience.integrations.calls import (
     HeardEvent,
     checked_person,
     known_identity,
+    reference,
 )
 from audience.integrations.kinds import KINDS, IntegrationKind, Settings, lists_of
 from audience.lists import MembershipSource
@@ -146,11 +147,6 @@ async def _remember(
             },
             upsert=True,
         )
-
-
-def reference(integration_id: ObjectId, known_as: str) -> str:
-    """Under which id it is kept whom an integration knows by that."""
-    return f"{integration_id}:{known_as}"
 
 
 async def _describe(

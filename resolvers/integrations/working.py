@@ -8,7 +8,7 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from audience.errors import AudienceError, Conflict
-from audience.integrations.calls import Ignored
+from audience.integrations.calls import AskedErasure, Ignored
 from audience.integrations.kinds import TextMessages
 from audience.integrations.messages import message_of
 from audience.integrations.reading import heard_from, read_body
@@ -23,6 +23,7 @@ from resolvers.integrations.calls import (
     postpone_call,
     take_waiting_call,
 )
+from resolvers.integrations.erasing import erase_customer
 from resolvers.integrations.ordering import Busy
 from resolvers.integrations.texting import answer_message
 
@@ -112,6 +113,10 @@ async def _work(
     heard = heard_from(settings, call["topic"], body, raw, call["received_at"])
     if isinstance(heard, Ignored):
         return Worked(Outcome.IGNORED, heard.reason)
+    if isinstance(heard, AskedErasure):
+        if await erase_customer(db, integration, heard, now):
+            return Worked(Outcome.ACCEPTED)
+        return Worked(Outcome.IGNORED, "Nobody here is this customer.")
     applying = Applying(
         integration,
         settings,

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from audience.errors import Code
+from audience.keys import KeyKind, Viewer
 from tests.gql.conftest import Api, GraphQL
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +16,7 @@ mutation ($input: CreateIntegrationInput!) {
       id name kind status url secretHint createdAt updatedAt
       settings {
         __typename
-        ... on ShopifySettings { listId }
+        ... on ShopifySettings { listId erasesCustomers }
         ... on WooCommerceSettings { listId agreements { channel path text } }
         ... on StripeSettings { listId }
         ... on TypeformSettings {
@@ -72,7 +74,7 @@ async def create(graphql: GraphQL, **given: Any) -> Any:
 def kinds_of_settings(list_id: str) -> dict[str, dict[str, Any]]:
     """Every kind, with all that it can be set to."""
     return {
-        "shopify": {"listId": list_id},
+        "shopify": {"listId": list_id, "erasesCustomers": True},
         "wooCommerce": {"listId": list_id, "agreements": [AGREEMENT]},
         "stripe": {"listId": list_id},
         "typeform": {
@@ -221,6 +223,25 @@ async def test_the_kind_never_changes(graphql: GraphQL) -> None:
             "path": ["settings"],
         }
     ]
+
+
+async def test_a_key_that_writes_no_profiles_lets_no_shop_erase_them(api: Api) -> None:
+    shop = {"shopify": {"erasesCustomers": True}}
+    made = await api.ask(CREATE, input={"name": "Shop", "settings": shop})
+    found = made["createIntegration"]["integration"]["id"]
+    scopes = frozenset({"integrations:write"})
+    tools = replace(api, viewer=Viewer(None, "Tools", KeyKind.SECRET, scopes))
+
+    refused = [
+        *await tools.refusals(CREATE, input={"name": "Other", "settings": shop}),
+        *await tools.refusals(UPDATE, input={"id": found, "settings": shop}),
+        *await tools.refusals(UPDATE, input={"id": found, "secret": "known-to-me"}),
+    ]
+    named = await tools.ask(UPDATE, input={"id": found, "name": "Tea"})
+
+    needed = "This needs the scope profiles:write, which the key 'Tools' does not have."
+    assert [each["message"] for each in refused] == [needed] * 3
+    assert named["updateIntegration"]["integration"]["name"] == "Tea"
 
 
 async def test_they_are_listed_found_and_deleted(api: Api, graphql: GraphQL) -> None:

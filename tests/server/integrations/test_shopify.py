@@ -6,9 +6,10 @@ from audience.consent import Channel
 from audience.integrations.kinds import (
     Shopify,
 )
+from audience.integrations.shopify import ASKED
 from audience.lists import OptIn
 from resolvers.consent import suppress
-from resolvers.db import Database, Document
+from resolvers.db import Database, Document, find
 from resolvers.lists.members import remove_from_list
 from tests import integration_calls as calls
 from tests.integration_calls import changed
@@ -378,3 +379,81 @@ async def test_a_phone_number_of_somebody_else_loses_nothing_else(
     ada = await tool.profile(email="ada@example.org")
     assert ("phone_number" in ada, ada["first_name"]) == (False, "Ada")
     assert (await tool.profile(email="bob@example.org"))["phone_number"] == bob["phone"]
+
+
+REDACT: calls.Body = {
+    "shop_id": 954889,
+    "shop_domain": "tea.myshopify.com",
+    "customer": {
+        "id": calls.SHOPIFY_CUSTOMER["id"],
+        "email": "ADA@example.org",
+        "phone": "+1 (415) 555-0132",
+    },
+    "orders_to_redact": [calls.SHOPIFY_ORDER["id"]],
+}
+
+
+async def test_a_customer_is_erased_when_the_shop_asks_and_may(
+    connect: Connect, db: Database
+) -> None:
+    tool = await connect(Shopify(erases_customers=True))
+    bob = {"id": 1, "email": "bob@example.org", "default_address": None}
+    await tool.accepted(calls.shopify("orders/create", calls.SHOPIFY_ORDER, "w1"))
+    other = changed(calls.SHOPIFY_CUSTOMER, **bob)
+    await tool.accepted(calls.shopify("customers/create", other, "w2"))
+
+    await tool.accepted(calls.shopify("customers/redact", REDACT, "w3"))
+    again = await tool.call(calls.shopify("customers/redact", REDACT, "w4"))
+
+    assert [row["email"] for row in await find(db.profiles, {})] == ["bob@example.org"]
+    assert await db.events.count_documents({}) == 0
+    (entry,) = await find(db.erasures, {})
+    assert entry["method"] == "INTEGRATION"
+    assert again.json() == {
+        "status": "IGNORED",
+        "message": "Nobody here is this customer.",
+    }
+    assert await tool.counts() == {"ACCEPTED": 3, "IGNORED": 1}
+
+
+@pytest.mark.parametrize(
+    ("customer", "left"),
+    [
+        # Whom the account's calls have told of, whatever their address is now.
+        ({"id": calls.SHOPIFY_CUSTOMER["id"], "email": None, "phone": None}, []),
+        # The number is of somebody who has an address.
+        ({"id": 2, "email": None, "phone": "+14155550132"}, ["ada@example.org"]),
+        (
+            {"id": 2, "email": "eve@example.org", "phone": "+14155550132"},
+            ["ada@example.org"],
+        ),
+        ({"id": 2, "email": None, "phone": None}, ["ada@example.org"]),
+    ],
+)
+async def test_whom_a_shop_means(
+    connect: Connect, db: Database, customer: calls.Body, left: list[str]
+) -> None:
+    tool = await connect(Shopify(erases_customers=True))
+    await tool.accepted(calls.shopify("customers/create", calls.SHOPIFY_CUSTOMER, "w1"))
+
+    asked = changed(REDACT, customer=customer)
+    await tool.call(calls.shopify("customers/redact", asked, "w2"))
+
+    assert [row["email"] for row in await find(db.profiles, {})] == left
+
+
+@pytest.mark.parametrize("topic", list(ASKED))
+async def test_what_a_shop_asks_for_is_told_in_the_log(
+    connect: Connect, db: Database, topic: str
+) -> None:
+    tool = await connect(Shopify())
+    await tool.accepted(calls.shopify("orders/create", calls.SHOPIFY_ORDER, "w1"))
+
+    answer = await tool.call(calls.shopify(topic, REDACT, "w2"))
+
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "IGNORED", "message": ASKED[topic]},
+    )
+    assert await tool.problems() == [("IGNORED", topic, ASKED[topic])]
+    assert await db.profiles.count_documents({}) == 1

@@ -1,5 +1,5 @@
-"""Calls that wait and are about somebody who is erased: worked on later, they would
-make the person again."""
+"""Calls of integrations that wait and are about somebody who is erased: worked on
+later, they would make the person again."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,10 +8,10 @@ from bson import ObjectId
 
 from audience.errors import AudienceError
 from audience.identity import PATHS, Identity
+from audience.integrations.calls import reference
 from audience.integrations.reading import named_in
 from audience.integrations.stored import settings_of
 from resolvers.db import Database, Document, find
-from resolvers.integrations.applying import reference
 
 _log = structlog.get_logger("audience")
 

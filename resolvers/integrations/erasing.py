@@ -1,0 +1,55 @@
+"""Customers whom a shop wants to be erased: whoever has the customer's address here."""
+
+from datetime import datetime
+
+from bson import ObjectId
+
+from audience.errors import NotFound
+from audience.identity import Identity
+from audience.integrations.calls import (
+    AskedErasure,
+    checked_person,
+    known_identity,
+    reference,
+)
+from resolvers.db import Database, Document
+from resolvers.erasures import erase_profile
+from resolvers.profiles import profile_by
+
+METHOD = "INTEGRATION"
+
+
+async def erase_customer(
+    db: Database, integration: Document, asked: AskedErasure, now: datetime
+) -> bool:
+    """Whether there was somebody to erase: who has the customer's e-mail address; or
+    else their phone number, and no e-mail address, since anybody can give a shop any
+    number; or else whom the shop's earlier calls have told to be this customer."""
+    change, _ = checked_person(asked.person)
+    who = known_identity(change) or Identity()
+    found = await _by_address(db, who)
+    if found is None and asked.known_as is not None:
+        known = await db.integration_people.find_one(
+            {"_id": reference(integration["_id"], asked.known_as)}
+        )
+        found = None if known is None else known["profile_id"]
+    if found is None:
+        return False
+    try:
+        await erase_profile(db, found, now, method=METHOD)
+    except NotFound:  # erased in the meantime
+        return False
+    return True
+
+
+async def _by_address(db: Database, who: Identity) -> ObjectId | None:
+    fields: Document = {"_id": 1}
+    profile: Document | None = None
+    if who.email is not None:
+        profile = await profile_by(db, Identity(email=who.email), projection=fields)
+    if profile is None and who.phone_number is not None:
+        number = Identity(phone_number=who.phone_number)
+        profile = await profile_by(db, number, projection=fields)
+        if profile is not None and "email" in profile:
+            return None
+    return None if profile is None else profile["_id"]
