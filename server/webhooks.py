@@ -179,7 +179,6 @@ async def _send(
 ) -> bool:
     """One attempt, and what has become of it; whether it was taken."""
     began, now = time.monotonic(), datetime.now(UTC)
-    headers = signed_headers(message_id(message), now, body, keys)
     status: int | None = None
     asked: float | None = None
     problem: str | None = None
@@ -187,7 +186,7 @@ async def _send(
         async with sending.http.post(
             webhook["settings"]["url"],
             data=body,
-            headers=headers,
+            headers=signed_headers(message_id(message), now, body, keys),
             allow_redirects=False,
         ) as answer:
             status = answer.status
@@ -197,6 +196,9 @@ async def _send(
                 answer.close()
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         problem = problem_of(error)
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the message is kept
+        _log.error("fault", message=str(message["_id"]), exc_info=fault)
+        problem = "A fault on our side."
     if status is not None and not 200 <= status < 300:
         problem = f"The receiver answered {status}."
     done = datetime.now(UTC)

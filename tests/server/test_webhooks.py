@@ -146,6 +146,25 @@ async def test_after_all_attempts_a_message_is_dead_until_it_is_asked_for(
     }
 
 
+async def test_a_fault_of_ours_is_an_attempt_that_failed_and_says_no_more(
+    db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> dict[str, str]:
+        raise ZeroDivisionError(SECRET)
+
+    await _told(db, receiver.address)
+    monkeypatch.setattr("server.webhooks.signed_headers", failing)
+    async with _delivering(db):
+        await _until_done(db)
+
+    (row,) = await find(db.deliveries, {})
+    assert (row["state"], row["attempts"], row["status"], row["problem"]) == (
+        *("DEAD", 10, None),
+        "A fault on our side.",
+    )
+    assert receiver.calls == []
+
+
 async def test_who_is_gone_is_called_no_more(db: Database, receiver: Receiver) -> None:
     hook = await _told(db, receiver.address, "ada", "bob")
     receiver.answers = [Response(status_code=410) for _ in range(2)]
