@@ -6,6 +6,7 @@ unusually long.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,7 +60,7 @@ async def take_call(request: Request) -> Response:
     integration = await called_integration(running.db, request.path_params["key"])
     try:
         if integration is None:
-            running.limits.count(None, client_address(request))
+            _count_stranger(request, running)
             raise Refused(404, "NOT_FOUND", "There is no integration at this address.")
         return await _take(request, running, integration)
     except Refused as refusal:
@@ -90,11 +91,13 @@ async def _take(request: Request, running: Running, integration: Document) -> Re
     try:
         raw = await _body(request)
     except AudienceError as error:
-        running.limits.count(None, client_address(request))
+        _count_stranger(request, running)
         raise await _refused(running, integration, 413, error) from None
     if isinstance(settings, WooCommerce) and is_ping(raw):
+        _count_stranger(request, running)
         return JSONResponse({"status": "IGNORED"})
     if integration["status"] != IntegrationStatus.ACTIVE:
+        _count_stranger(request, running)
         raise Refused(
             503,
             "PAUSED",
@@ -102,7 +105,12 @@ async def _take(request: Request, running: Running, integration: Document) -> Re
             {"Retry-After": str(PAUSE_SECONDS)},
         )
     try:
-        await _verify(request, running, integration, settings, raw)
+        fields = form_fields(settings, raw)
+    except AudienceError as error:
+        _count_stranger(request, running)
+        raise await _refused(running, integration, 400, error) from None
+    await _verify(request, running, integration, settings, raw, fields)
+    try:
         # Strangers do not use up what the tool may send.
         running.calls.count(None, str(integration["_id"]))
         _refuse_encodings(request)
@@ -152,6 +160,7 @@ async def _verify(
     integration: Document,
     settings: Settings,
     raw: bytes,
+    fields: Sequence[tuple[str, str]],
 ) -> None:
     """Refused unless the call is genuine."""
     if "secret" not in integration:
@@ -181,17 +190,22 @@ async def _verify(
         token=request.query_params.get("token"),
         # The address as it was given, and as it has reached us.
         urls=[f"{running.settings.address}{path}{query}", str(request.url)],
-        fields=form_fields(settings, raw),
+        fields=fields,
         now=datetime.now(UTC),
     )
     if problem is not None:
         raise await _unverified(request, running, integration, problem)
 
 
+def _count_stranger(request: Request, running: Running) -> None:
+    """Refused when what nobody has proved to be the tool's has come too often."""
+    running.limits.count(None, client_address(request))
+
+
 async def _unverified(
     request: Request, running: Running, integration: Document, message: str
 ) -> Refused:
-    running.limits.count(None, client_address(request))
+    _count_stranger(request, running)
     await log_call(
         running.db,
         integration["_id"],

@@ -24,13 +24,22 @@ from tests.server.tiny import schema
 
 
 @pytest.fixture
-async def connect(db: Database, mongodb_uri: str) -> AsyncIterator[Connect]:
+def rates() -> dict[str, str]:
+    """Rates other than the usual ones, by the names of settings."""
+    return {}
+
+
+@pytest.fixture
+async def connect(
+    db: Database, mongodb_uri: str, rates: dict[str, str]
+) -> AsyncIterator[Connect]:
     settings = Settings(
         mongodb_uri=SecretStr(mongodb_uri),
         database=db.name,
         driver=db.driver,
         secret=SecretStr(SERVER_SECRET),
         keeper=False,
+        **rates,  # type: ignore[arg-type]
     )
     app = create_app(settings, schema)
     async with app.router.lifespan_context(app), client_of(app) as client:

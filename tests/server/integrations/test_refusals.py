@@ -5,12 +5,14 @@ import pytest
 from audience.integrations.kinds import (
     IntegrationStatus,
     MessageProvider,
+    Settings,
     Shopify,
     Stripe,
     TextMessages,
     Typeform,
     WooCommerce,
 )
+from audience.integrations.reading import MAX_CALL
 from resolvers.db import Database
 from resolvers.integrations import (
     update_integration,
@@ -99,3 +101,66 @@ async def test_an_address_that_is_none(connect: Connect) -> None:
         404,
         "NOT_FOUND",
     )
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("rates", [{"rate_limit_address": "2/hour"}])
+@pytest.mark.parametrize(
+    ("settings", "made", "status"),
+    [
+        (Shopify(), (b"{}", {}), 401),
+        (Shopify(), (b"x" * (MAX_CALL + 1), {}), 413),
+        (WooCommerce(), (b"webhook_id=3", FORM), 200),
+        (TextMessages(MessageProvider.TWILIO, (), "Help."), (b"\xff", FORM), 400),
+    ],
+)
+async def test_what_is_not_verified_comes_from_an_address_so_often(
+    connect: Connect, settings: Settings, made: tuple[bytes, Any], status: int
+) -> None:
+    tool = await connect(settings)
+
+    answers = [await tool.call(made) for _ in range(3)]
+
+    assert [each.status_code for each in answers] == [status, status, 429]
+    assert int(answers[2].headers["retry-after"]) > 0
+    assert answers[2].json()["errors"][0]["code"] == "RATE_LIMITED"
+
+
+@pytest.mark.parametrize("rates", [{"rate_limit_address": "2/hour"}])
+async def test_a_paused_integrations_address_and_one_that_is_none_are_counted_too(
+    connect: Connect,
+) -> None:
+    tool = await connect(Shopify())
+    await update_integration(
+        tool.db,
+        tool.integration["_id"],
+        {"status": IntegrationStatus.PAUSED},
+        server_secret=SERVER_SECRET,
+        now=NOW,
+    )
+
+    made = calls.shopify("orders/create", calls.SHOPIFY_ORDER, "1")
+    paused = await tool.call(made)
+    unknown = [await tool.client.post("/in/nothing") for _ in range(2)]
+
+    assert [each.status_code for each in (paused, *unknown)] == [503, 404, 429]
+
+
+@pytest.mark.parametrize(
+    "rates", [{"rate_limit_integration": "2/hour", "rate_limit_address": "1/hour"}]
+)
+async def test_a_tool_may_call_so_often_whatever_strangers_do(connect: Connect) -> None:
+    tool = await connect(Shopify())
+    other = await connect(Shopify(), name="Other")
+    strange = [await tool.call((b"{}", {})) for _ in range(3)]
+
+    made = [
+        await each.call(calls.shopify("orders/create", calls.SHOPIFY_ORDER, str(n)))
+        for each, n in ((tool, 1), (tool, 2), (tool, 3), (other, 4))
+    ]
+
+    assert [each.status_code for each in strange] == [401, 429, 429]
+    assert [each.status_code for each in made] == [200, 200, 429, 200]
+    assert await tool.db.integration_calls.count_documents({}) == 3
