@@ -1,6 +1,7 @@
 """Who someone is: the identifiers by which a profile is found, in their one
 normal form. Whether they are free is for the database to say."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ EMAIL_LENGTH = 254
 PHONE_LENGTH = 40
 ID_LENGTH = 255
 MAX_ANONYMOUS_IDS = 100
+
+_SUBJECT = re.compile(r"^(An|The) email address ")
 
 # The API's names of the identifiers, the strongest first.
 PATHS = {
@@ -97,7 +100,8 @@ def normalise_email(text: str, path: tuple[str, ...] = ("email",)) -> str:
     try:
         return _normal_email(trimmed)
     except EmailNotValidError as error:
-        raise InvalidInput(f"This is not an e-mail address: {error}", path) from None
+        reason = _SUBJECT.sub("it ", str(error))
+        raise InvalidInput(f"This is not an e-mail address: {reason}", path) from None
 
 
 @lru_cache(maxsize=10_000)

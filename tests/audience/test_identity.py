@@ -39,6 +39,7 @@ def test_email_that_is_none_is_refused(given: str) -> None:
     with pytest.raises(AudienceError) as caught:
         normalise_email(given)
     assert caught.value.problems[0].path == ("email",)
+    assert str(caught.value).lower().count("address") == 1
 
 
 @pytest.mark.parametrize(

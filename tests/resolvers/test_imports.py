@@ -262,8 +262,7 @@ async def test_rejected_rows_are_kept_with_their_reasons(db: Database) -> None:
     assert done["counts"] == {"read": 5, "created": 1, "consented": 1, "rejected": 4}
     assert await rejections(db, done) == (
         "Line,Column,Value,Reason\r\n"
-        "3,Email,'=cmd(),This is not an e-mail address: An email address must have an "
-        "@-sign.\r\n"
+        "3,Email,'=cmd(),This is not an e-mail address: it must have an @-sign.\r\n"
         f'4,Email,a@example.org,"This e-mail address belongs to the profile '
         f"prf_{a['_id']}, this external id to the profile prf_{x1['_id']}: merge the "
         'two profiles, or give one of the identifiers only."\r\n'

@@ -107,8 +107,8 @@ async def test_a_file_is_uploaded_and_worked_on(
     }
     rejected = await caller.get(f"/imports/{identifier}/rejected.csv", headers=KEY)
     assert rejected.text == (
-        "Line,Column,Value,Reason\r\n3,Email,nobody,This is not an e-mail address: An "
-        "email address must have an @-sign.\r\n"
+        "Line,Column,Value,Reason\r\n3,Email,nobody,This is not an e-mail address: it "
+        "must have an @-sign.\r\n"
     )
     assert rejected.headers["content-type"] == "text/csv; charset=utf-8"
     assert rejected.headers["content-disposition"] == (
