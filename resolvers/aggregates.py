@@ -13,13 +13,11 @@ from audience.conditions import Definition
 from audience.memberships import Interval
 from audience.plan.filters import event_filter
 from audience.plan.tree import every
-from resolvers.db import Collection, Database, Document, aggregate
+from resolvers.db import MAX_NAMED, Collection, Database, Document, aggregate
 from resolvers.id_reads import read_ids
 from resolvers.pipelines.dates import window_operators
 from resolvers.pipelines.filters import filter_of
 from resolvers.segments import preview
-
-MANY = 100_000  # ids that one command may name: two megabytes
 
 _KINDS = ["string", "int", "long", "double", "decimal", "bool", "date"]
 
@@ -65,7 +63,7 @@ async def scope_of(
     now: datetime,
     zone: tzinfo,
     *,
-    many: int = MANY,
+    many: int = MAX_NAMED,
 ) -> Scope:
     """The events that are meant, of everybody or of whom `among` means: up to `many`
     of these are named, of more the events are looked up."""
@@ -131,9 +129,11 @@ async def figures_over_time(
     }
     value = _value(scope.asked)
     group = {"g": value, "b": {"$dateToString": label}}
-    stages = [*scope.stages, *_grouped(group, scope.asked)]
+    stages = [*scope.stages]
     if scope.asked.by is not None:
-        stages.append({"$match": {"_id.g": {"$in": list(values)}}})
+        chosen = {"$in": [value, {"$literal": list(values)}]}
+        stages.append({"$match": {"$expr": chosen}})
+    stages += _grouped(group, scope.asked)
     rows = await aggregate(scope.collection, stages)
     found = {(_key(row["_id"].get("g")), row["_id"]["b"]): row for row in rows}
     return [

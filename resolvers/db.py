@@ -42,6 +42,7 @@ Result = TypeVar("Result")
 STORED_ZONE = utc  # the zone of every time that is read
 OLDEST_SERVER = (6, 0)
 QUERY_LIMIT_MS = 30_000
+MAX_NAMED = 100_000  # ids that one command may name: two megabytes
 
 # A command fails so whatever it asks for.
 NOBODYS = (ConnectionFailure, ExecutionTimeout)

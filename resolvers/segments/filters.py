@@ -3,7 +3,7 @@
 from datetime import datetime, tzinfo
 
 from audience.conditions import Definition
-from resolvers.db import Database
+from resolvers.db import MAX_NAMED, Database
 from resolvers.id_reads import read_ids
 from resolvers.pages import (
     Order,
@@ -21,8 +21,6 @@ from resolvers.segments.holding import held_page, name_of, new_page, to_hold
 from resolvers.segments.questions import looked_up, questions_of
 from resolvers.segments.references import references_of
 
-MANY = 100_000  # ids that one command may name: two megabytes
-
 
 async def filtered_profiles(
     db: Database,
@@ -34,7 +32,7 @@ async def filtered_profiles(
     order: Order,
     search: str | None = None,
     path: tuple[str, ...] = ("filter",),
-    many: int = MANY,
+    many: int = MAX_NAMED,
 ) -> Page:
     """A page of the profiles; its scope is the question, for `count_members`.
 
