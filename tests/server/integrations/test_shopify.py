@@ -381,6 +381,26 @@ async def test_a_phone_number_of_somebody_else_loses_nothing_else(
     assert (await tool.profile(email="bob@example.org"))["phone_number"] == bob["phone"]
 
 
+async def test_an_order_replaces_no_phone_number_and_an_account_does(
+    connect: Connect,
+) -> None:
+    tool = await connect(Shopify())
+    await tool.accepted(calls.shopify("customers/create", calls.SHOPIFY_CUSTOMER, "w1"))
+    other = {"phone": "+442079460000", "updated_at": "2026-02-24T10:00:00-05:00"}
+    customer = changed(calls.SHOPIFY_CUSTOMER, **other)
+    order = changed(calls.SHOPIFY_ORDER, customer=customer, phone=other["phone"])
+
+    await tool.accepted(calls.shopify("orders/create", order, "w2"))
+    ordered = await tool.profile(email="ada@example.org")
+    await tool.accepted(calls.shopify("customers/update", customer, "w3"))
+    told = await tool.profile(email="ada@example.org")
+
+    assert (ordered["phone_number"], told["phone_number"]) == (
+        "+14155550132",
+        "+442079460000",
+    )
+
+
 REDACT: calls.Body = {
     "shop_id": 954889,
     "shop_domain": "tea.myshopify.com",
