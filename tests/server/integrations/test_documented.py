@@ -12,7 +12,7 @@ from graphql import parse, validate
 
 from audience.integrations.calls import Heard
 from audience.integrations.instructions import INSTRUCTIONS, SHOPIFY_EVENTS
-from audience.integrations.kinds import IntegrationKind
+from audience.integrations.kinds import IntegrationKind, Shopify
 from audience.integrations.shopify import heard_from_shopify
 from gql.schema import schema
 from tests.server.conftest import ADMIN_KEY, Serve
@@ -37,7 +37,9 @@ def test_the_page_and_the_api_name_the_same_events_of_shopify() -> None:
 def test_every_event_of_shopify_that_is_asked_for_is_kept(topic: str) -> None:
     body = {"id": 1, "order_id": 1, "token": "t", "email": "ada@example.org"}
 
-    assert isinstance(heard_from_shopify(topic, body, datetime.now(UTC)), Heard)
+    assert isinstance(
+        heard_from_shopify(topic, body, Shopify(), datetime.now(UTC)), Heard
+    )
 
 
 def run(command: str, **environment: str) -> str:
