@@ -6,6 +6,7 @@ import hmac
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -18,7 +19,16 @@ from starlette.routing import Route
 
 from audience.consent import Channel, can_receive
 from resolvers.consent import state_of
-from resolvers.db import Database, Document, Driver, aggregate, close, connect, find
+from resolvers.db import (
+    Database,
+    Document,
+    Driver,
+    aggregate,
+    close,
+    connect,
+    find,
+    zoneless,
+)
 from server.seeds.household import PLACED_ORDER
 
 Answer = Callable[[Database, Document], Awaitable[Document]]
@@ -34,7 +44,8 @@ def from_environment() -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         driver = cast("Driver", os.environ["AUDIENCE_DRIVER"])
         name = os.environ["AUDIENCE_DATABASE"]
-        app.state.db = db = connect(os.environ["MONGODB_URI"], name, driver=driver)
+        db = connect(os.environ["MONGODB_URI"], name, driver=driver)
+        app.state.db = replace(db, profiles=zoneless(db.profiles))
         # Looks for garbage as seldom as the server does: rows by the hundred come and
         # go without cycles.
         gc.collect()
@@ -335,4 +346,4 @@ def _location(location: Document | None) -> Document | None:
 
 
 def _time(value: datetime | None) -> str | None:
-    return f"{value.isoformat(timespec='milliseconds')[:-6]}Z" if value else None
+    return f"{value.isoformat(timespec='milliseconds')}Z" if value else None

@@ -17,7 +17,7 @@ __all__ = ["JSON", "SCALARS", "date_time_text", "parse_date", "parse_date_time"]
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-_UTC = frozenset({UTC, STORED_ZONE})
+_UTC = frozenset({UTC, STORED_ZONE, None})  # what is stored is in UTC
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 

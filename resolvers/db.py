@@ -39,7 +39,7 @@ Session = AsyncIOMotorClientSession
 Driver = Literal["motor", "pymongo"]
 Result = TypeVar("Result")
 
-STORED_ZONE = utc  # the zone of every time that is read
+STORED_ZONE = utc  # the zone of the times that are read
 OLDEST_SERVER = (6, 0)
 QUERY_LIMIT_MS = 30_000
 MAX_NAMED = 100_000  # ids that one command may name: two megabytes
@@ -48,6 +48,7 @@ MAX_NAMED = 100_000  # ids that one command may name: two megabytes
 NOBODYS = (ConnectionFailure, ExecutionTimeout)
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+_ZONELESS: CodecOptions[Document] = CodecOptions(tz_aware=False)
 
 
 class UnusableDatabase(Exception):
@@ -202,6 +203,12 @@ def at_once(collection: Collection) -> Collection:
     their order.
     """
     return collection.with_options(write_concern=WriteConcern(w=1))
+
+
+def zoneless(collection: Collection) -> Collection:
+    """The same collection, its times in UTC without saying so: for rows that are shown
+    as they are. To give times their zone takes as long as to decode the rest."""
+    return collection.with_options(codec_options=_ZONELESS)
 
 
 def lasting(db: Database) -> Database:

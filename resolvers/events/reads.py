@@ -7,7 +7,7 @@ from datetime import datetime
 import bson
 from bson import ObjectId
 
-from resolvers.db import Database, Document, aggregate, find
+from resolvers.db import Database, Document, aggregate, find, zoneless
 from resolvers.ids import object_id
 from resolvers.metrics import metrics_by_name
 from resolvers.pages import (
@@ -82,7 +82,7 @@ async def events_of_profiles(
 ) -> list[Page]:
     """A page of each profile's events, newest first, in order: one command for all of
     them, which reads no more of a long history than of a short one. A `projection`
-    has the timestamp."""
+    has the timestamp; without the properties, times are in UTC and do not say so."""
     wanted = [object_id(one) for one in profile_ids]
     narrowed = both(await _match(db, filter), keyset_filter(NEWEST_FIRST, page))
     stages: list[Document] = [
@@ -114,8 +114,8 @@ async def events_of_profiles(
             look_up,
         ]
         if is_small:
-            most = len(ids) + 1
-            for row in await aggregate(db.profiles, pipeline, batch_size=most):
+            people, most = zoneless(db.profiles), len(ids) + 1
+            for row in await aggregate(people, pipeline, batch_size=most):
                 found[row["_id"]] = row["events"]
             return found
         # Unwound at once, so that no document ever holds all events of a page.

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from audience.identity import Identity
 from audience.profiles import search_terms
-from resolvers.db import Database, Document, aggregate, find, find_by
+from resolvers.db import Database, Document, aggregate, find, find_by, zoneless
 from resolvers.ids import object_id
 from resolvers.pages import (
     Order,
@@ -81,12 +81,14 @@ async def profile_page(
 ) -> Page:
     """Profiles that `match`, come out of `stages` (aggregation stages put first), and
     have words beginning with each of the words of `search`. The page's scope counts
-    them through `count_profiles(db, **scope)`."""
+    them through `count_profiles(db, **scope)`. With a `projection` times are in UTC and
+    do not say so."""
     scope = {"match": match, "stages": stages, "search": search}
     wanted = both(match or {}, search_filter(search))
+    people = db.profiles if projection is None else zoneless(db.profiles)
     if not stages:
         return await read_page(
-            db.profiles, wanted, order, page, projection=projection, scope=scope
+            people, wanted, order, page, projection=projection, scope=scope
         )
     pipeline: list[Document] = list(stages)
     narrowed = both(wanted, keyset_filter(order, page))
@@ -95,7 +97,7 @@ async def profile_page(
     pipeline += [{"$sort": sort_of(order, page)}, {"$limit": page.size + 1}]
     if projection is not None:
         pipeline.append({"$project": projection})
-    return page_of(await aggregate(db.profiles, pipeline), order, page, scope)
+    return page_of(await aggregate(people, pipeline), order, page, scope)
 
 
 async def count_profiles(
