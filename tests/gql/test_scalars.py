@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 import pytest
@@ -52,6 +53,19 @@ def test_an_instant_is_written_in_utc_with_milliseconds() -> None:
     assert date_time_text(datetime(2026, 3, 1, 1, 30, 0, 5999, tzinfo=east)) == (
         "2026-02-28T23:30:00.005Z"
     )
+
+
+def test_what_is_stored_is_in_utc_wherever_the_server_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+
+    written = date_time_text(datetime(2026, 3, 1, 9, 30))  # noqa: DTZ001 - as it is read
+
+    monkeypatch.undo()
+    time.tzset()
+    assert written == "2026-03-01T09:30:00.000Z"
 
 
 @pytest.mark.parametrize("zone", [UTC, STORED_ZONE, timezone(timedelta(hours=-5))])
