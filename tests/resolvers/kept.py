@@ -77,7 +77,7 @@ def opened(compare: Document) -> Document:
 
 
 async def end_leases(db: Database) -> None:
-    """As when their time is over."""
-    past = {"$set": {"until": datetime(2000, 1, 1, tzinfo=UTC)}}
+    """As when their time is over, but not for so long that they are forgotten."""
+    past = {"$set": {"until": datetime.now(UTC) - timedelta(minutes=1)}}
     await db.keeper_shares.update_many({"holder": {"$exists": True}}, past)
     await db.leases.update_many({"_id": {"$regex": "^keeper/"}}, past)

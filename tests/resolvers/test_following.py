@@ -4,6 +4,7 @@ may be lost is."""
 import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -41,38 +42,38 @@ async def test_what_happens_while_the_first_read_fails_is_told(
 async def test_who_comes_after_a_loss_misses_nothing_until_the_log_is_read_again(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line, opened = _line(), asyncio.Event()
-    reopening, came = asyncio.Event(), asyncio.Event()
-    losses = [HistoryLost()]
+    first, second = _line(), _line()
+    losing, reopening, came = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def losing(stream: Stream, wait_ms: int) -> list[Document]:
-        if losses:
-            raise losses.pop()
+    async def read(stream: Stream, wait_ms: int) -> list[Document]:
+        if losing.is_set() and not reopening.is_set():
+            raise HistoryLost
         return await next_entries(stream, wait_ms)
 
-    async def opening(*given: object) -> Stream:
-        if opened.is_set():
+    async def opened(*given: Any) -> Stream:
+        if losing.is_set():
             reopening.set()
             await came.wait()
-        opened.set()
-        return await open_log(*given)  # type: ignore[arg-type]
+        return await open_log(*given)
 
-    monkeypatch.setattr("resolvers.following.next_entries", losing)
-    monkeypatch.setattr("resolvers.following.open_log", opening)
+    monkeypatch.setattr("resolvers.following.next_entries", read)
+    monkeypatch.setattr("resolvers.following.open_log", opened)
     hub, since = Hub(db), datetime.now(UTC) - timedelta(minutes=1)
-    before = follow(hub, "segment_changes", SEGMENT)
+    before = follow(hub, "segment_changes", SEGMENT, since)
     after = follow(hub, "segment_changes", SEGMENT, since)
+    await db.segment_changes.insert_one(dict(first))
     async with asyncio.timeout(20), aclosing(before), aclosing(after):
-        lost = asyncio.ensure_future(anext(before))
+        assert await anext(before) == first
+        losing.set()
         await reopening.wait()
         told = asyncio.ensure_future(anext(after))
         await asyncio.sleep(0.2)
-        await db.segment_changes.insert_one(dict(line))
+        await db.segment_changes.insert_one(dict(second))
         came.set()
 
-        assert await told == line
+        assert [await told, await anext(after)] == [first, second]
         with pytest.raises(LimitReached, match="Some may have been missed"):
-            await lost
+            await anext(before)
 
 
 def _line() -> Document:

@@ -69,10 +69,10 @@ async def test_what_a_killed_keeper_was_about_to_write_is_in_nobodys_way(
     await make_segment(db, "some", named("ada"))
     killed = keeper_of(db, clock, ZONE)
     await keep_once(killed, 5, at_leisure=False)
+    await end_leases(db)
     session = killed.sessions[0]
     session.start_transaction()
     await db.keeper_shares.update_many({}, {"$inc": {"commits": 1}}, session=session)
-    await end_leases(db)
 
     async with asyncio.timeout(10), keeping(db, clock, ZONE) as keeper:
         await catch_up(keeper)
