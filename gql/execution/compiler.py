@@ -29,20 +29,15 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.executor import Executor
 from strawberry.types.field import StrawberryField
-from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql.execution.arguments import Arguments
 from gql.execution.code import DEEP, Code
-from gql.execution.complete import (
-    NAMES,
-    NotPlanned,
-    reads_documents,
-)
+from gql.execution.complete import NAMES, NotPlanned, reads_documents
 from gql.execution.fields import PlainField
 from gql.execution.leaves import emit_leaf, leaf_completer
 from gql.execution.place import Place
 from gql.execution.plan import Budget, Plan, Waiting
-from gql.execution.sources import emit_source_check
+from gql.execution.sources import emit_source_check, resolver_call
 from gql.execution.traits import (
     BACKREF,
     Kind,
@@ -79,6 +74,8 @@ class _Object:
 
 
 class _Compiler:
+    """Compiles one operation; `paths`: its resolvers can see where they are."""
+
     def __init__(
         self, executor: Executor[Any], traits: Traits, steering: tuple[str, ...]
     ) -> None:
@@ -192,7 +189,7 @@ class _Compiler:
                 code.emit(f"{value} = {row}.{declared.python_name}")
             case "call":
                 value = code.fresh("v")
-                code.emit(f"{value} = {_call(code, declared, row)}")
+                code.emit(f"{value} = {resolver_call(code, declared, row)}")
             case _:
                 assert_never(kind)
         path = None
@@ -397,15 +394,6 @@ class _Compiler:
             self.hide_suggestions,
         )
         return dict(collected.grouped_field_set)
-
-
-def _call(code: Code, declared: StrawberryField, row: str) -> str:
-    resolver = cast("StrawberryResolver[Any]", declared.base_resolver)
-    given = [row] if resolver.self_parameter else []
-    for parameter in (resolver.parent_parameter, resolver.root_parameter):
-        if parameter is not None:
-            given.append(f"{parameter.name}={row}")
-    return f"{code.constant(resolver.wrapped_func)}({', '.join(given)})"
 
 
 def _refuse(*given: Any) -> Any:

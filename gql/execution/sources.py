@@ -1,7 +1,12 @@
-"""Sources of objects in generated code: what graphql-core would take, and no more."""
+"""Sources of objects in generated code: what graphql-core would take, and no more;
+and calls of resolvers that see nothing but them."""
+
+from typing import Any, cast
 
 from graphql import GraphQLObjectType, GraphQLOutputType
 from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql.execution.code import Code
 from gql.execution.complete import NotPlanned, Returning, reads_documents
@@ -44,3 +49,13 @@ def emit_source_check(
         if type_.is_type_of is not None:
             tells = code.constant(type_.is_type_of)
             code.emit(f"if not {tells}({row}, None): raise NotPlanned")
+
+
+def resolver_call(code: Code, declared: StrawberryField, row: str) -> str:
+    """The expression that calls the field's resolver with its source `row`."""
+    resolver = cast("StrawberryResolver[Any]", declared.base_resolver)
+    given = [row] if resolver.self_parameter else []
+    for parameter in (resolver.parent_parameter, resolver.root_parameter):
+        if parameter is not None:
+            given.append(f"{parameter.name}={row}")
+    return f"{code.constant(resolver.wrapped_func)}({', '.join(given)})"

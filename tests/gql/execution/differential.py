@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gql.execution import CompiledExecutor, plans_of
-from tests.gql.execution.generated import Asking, Context, World
+from tests.gql.execution.generated import Context, World
+from tests.gql.execution.generated_operations import Asking
 
 OPERATIONS_PER_WORLD = 20
 

@@ -1,4 +1,4 @@
-"""Schemas, data and operations made from a seed, for comparing executors.
+"""Schemas and data made from a seed, for comparing executors.
 
 Everything a field gives depends on the seed, its parent's id and its arguments alone,
 so that every executor meets the same values and the same errors.
@@ -6,20 +6,16 @@ so that every executor meets the same values and the same errors.
 
 import asyncio
 import random
-import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum
 from typing import Annotated, Any, Optional
-from zlib import crc32
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.permission import BasePermission
-from strawberry.scalars import JSON
 
-from gql.execution import FromDocument, batch, plain
+from gql.execution import FromDocument, batch, plain, root
+from tests.gql.execution.generated_values import GOOD, ODD, SCALARS, Colour
 
 Document = dict[str, Any]
 
@@ -33,13 +29,6 @@ class Context:
 
 
 Info = strawberry.Info[Context, Any]
-
-
-@strawberry.enum
-class Colour(Enum):
-    RED = "red"
-    GREEN = 2
-    BLUE = "BLUE"
 
 
 @strawberry.input
@@ -60,29 +49,6 @@ class Guard(BasePermission):
 
     def has_permission(self, source: Any, info: Any, **arguments: Any) -> bool:
         return len(str(info.path)) % 5 > 0
-
-
-GOOD: dict[Any, list[Any]] = {
-    str: ["", "a", "ü\u2028"],
-    int: [0, -1, 2**31 - 1],
-    float: [0.5, -0.0, 1e300],
-    bool: [True, False],
-    strawberry.ID: ["x", "y"],
-    Colour: [Colour.RED, "red", 2, "BLUE", Colour.GREEN],
-    datetime: [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 3, 4, 5, 6, 7)],  # noqa: DTZ001
-    JSON: [1, "x", [1, None], {"a": 1}],
-}
-ODD: dict[Any, list[Any]] = {
-    str: [1, True, 1.5, {"a": 1}, ["a"], Colour.RED],
-    int: ["12", 2**31, 1.0, 1.5, "x", True, float("nan"), []],
-    float: [1, True, "1.5", float("inf"), float("nan"), "x", {}],
-    bool: [0, 2, "true", 1.0, []],
-    strawberry.ID: [5, 1.0, True, [], {}],
-    Colour: ["RED", None, 3, [], {}, True, 2.0],
-    datetime: ["2026-01-01", 5, datetime(2026, 1, 1).date()],  # noqa: DTZ001
-    JSON: [0, False, ""],
-}
-SCALARS = list(GOOD)
 
 
 @dataclass
@@ -187,7 +153,10 @@ class World:
         fields: list[Field] = []
         space: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}
         for place in range(self.chance.randint(3, 6)):
-            kind = self.chance.choice(["resolver", "slow", "slow", "call"])
+            kinds = ["resolver", "slow", "slow", "call"]
+            if name == "Query":
+                kinds += ["root", "root"]
+            kind = self.chance.choice(kinds)
             column = f"{name.lower()}_f{place}"
             self._field(kind, column, fields, space, {}, deep=True)
         python = strawberry.type(type(name, (), space))
@@ -275,7 +244,8 @@ class World:
             part.title() if number else part
             for number, part in enumerate(column.split("_"))
         )
-        arguments = kind in ("batch", "slow", "resolver") and chance.random() < 0.5
+        may = kind in ("batch", "slow", "resolver", "root")
+        arguments = may and chance.random() < 0.5
         fields.append(Field(column, graphql_name, shape, arguments))
         if kind == "plain":
             path = chance.choice([column, f"part.{column}", f"a.b.{column}"])
@@ -287,6 +257,9 @@ class World:
             makers[column] = shape.make
         elif kind == "batch":
             space[column] = self._batch(column, shape, arguments)
+        elif kind == "root":
+            answer = self._answer(column, shape, arguments)
+            space[column] = root(answer, shape.annotation, "-")
         else:
             function = self._resolver(kind, column, shape, arguments)
             guarded = kind != "call" and chance.random() < 0.15
@@ -338,6 +311,32 @@ class World:
 
         declare = batch(description="-", graphql_type=shape.annotation)
         return declare(within if arguments else without)
+
+    def _answer(
+        self, column: str, shape: Shape, arguments: bool
+    ) -> Callable[..., Awaitable[Any]]:
+        world = self
+
+        async def answer(context: Context, *rest: Any) -> Any:
+            context.calls.append((column, repr(rest)))
+            value = world._given(column, None, shape, *rest)
+            if isinstance(value, Exception) and rest:
+                raise value
+            return value
+
+        async def without(context: Context) -> Any:
+            return await answer(context)
+
+        async def within(
+            context: Context,
+            first: int | None = 3,
+            colour: Colour | None = None,
+            range: Range | None = None,
+            many: list[int] | None = None,
+        ) -> Any:
+            return await answer(context, first, colour, range, many)
+
+        return within if arguments else without
 
     def _resolver(
         self, kind: str, column: str, shape: Shape, arguments: bool
@@ -404,127 +403,3 @@ def _put(row: Document, path: str, value: Any) -> None:
     for step in way:
         row = row.setdefault(step, {})
     row[last] = value
-
-
-VARIABLES: dict[str, tuple[str, list[Any]]] = {
-    "n": ("Int = 4", [..., None, 1, 2]),
-    "m": ("Int", [..., None, 0, 7]),
-    "c": ("Colour", [..., None, "RED", "BLUE"]),
-    "r": ("Range", [..., None, {}, {"since": 2}, {"within": {"until": 5}}]),
-    "l": ("[Int!]", [..., None, [], [1, 2], 3]),
-    "yes": ("Boolean!", [True]),
-    "no": ("Boolean! = false", [..., False]),
-    "maybe": ("Boolean!", [True, False]),
-}
-LITERALS = {
-    "first": ["1", "2", "null", "$n", "$m"],
-    "colour": ["RED", "GREEN", "null", "$c"],
-    "range": ["{since: 1}", "{until: $m}", "{within: {since: 3}}", "null", "$r"],
-    "many": ["[1, 2]", "[]", "3", "null", "$l", "[1]"],
-}
-
-
-class Asking:
-    """One generated operation over a world's schema."""
-
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
-        self.chance = random.Random(f"{world.seed}/{seed}")
-        self.used: set[str] = set()
-        self.fragments: list[str] = []
-        self.budget = self.chance.randint(4, 40)
-
-    def operation(self) -> tuple[str, dict[str, Any]]:
-        """The document and its variables."""
-        chance = self.chance
-        root = self.world.mutation if chance.random() < 0.15 else self.world.query
-        body = self._selection(root, 0)
-        kind = "mutation" if root is self.world.mutation else "query"
-        declared = ", ".join(f"${it}: {VARIABLES[it][0]}" for it in sorted(self.used))
-        head = f"{kind} Asked({declared})" if declared else kind
-        variables = {}
-        for name in sorted(self.used):
-            value = chance.choice(VARIABLES[name][1])
-            if value is not ...:
-                variables[name] = value
-        return "\n".join([f"{head} {body}", *self.fragments]), variables
-
-    def _selection(self, made: Made, depth: int) -> str:
-        chance = self.chance
-        parts: list[str] = []
-        if chance.random() < 0.2:
-            parts.append("__typename")
-        for _ in range(chance.randint(1, 5)):
-            self.budget -= 1
-            what = chance.random()
-            if what < 0.15 and depth < 6:
-                if made.is_named and chance.random() < 0.3:
-                    on, inner = " on Named", self._named()
-                else:
-                    on = chance.choice(["", f" on {made.name}"])
-                    inner = self._selection(made, depth + 1)
-                parts.append(f"...{on}{self._steered()} {inner}")
-            elif what < 0.25 and depth < 6:
-                inner = self._selection(made, depth + 1)
-                name = f"F{len(self.fragments)}"
-                self.fragments.append(f"fragment {name} on {made.name} {inner}")
-                spread = f"...{name}{self._steered()}"
-                parts += [spread] * chance.choice([1, 1, 2])
-            else:
-                part = self._one(chance.choice(made.fields), depth)
-                if part is not None:
-                    parts.append(part)
-        if chance.random() < 0.1:
-            parts.append("kind: __typename")
-        return "{ " + " ".join(parts or ["__typename"]) + " }"
-
-    def _one(self, field: Field, depth: int) -> str | None:
-        chance = self.chance
-        inner = ""
-        if field.shape.type is not None or field.shape.abstract is not None:
-            if depth > 5 or self.budget < 0:
-                return None
-            inner = self._below(field.shape, depth + 1)
-        given, alias = "", ""
-        if field.arguments and chance.random() < 0.6:
-            chosen = []
-            for name, values in LITERALS.items():
-                if chance.random() < 0.4:
-                    value = chance.choice(values)
-                    self._use(value)
-                    chosen.append(f"{name}: {value}")
-            if chosen:
-                given = "(" + ", ".join(chosen) + ")"
-                # equal arguments, equal alias: fields of one key always merge
-                alias = f"k{crc32((field.name + given).encode())}: "
-        elif chance.random() < 0.1:
-            alias = f"{field.name}_again: "
-        return f"{alias}{field.graphql_name}{given}{self._steered()} {inner}"
-
-    def _below(self, shape: Shape, depth: int) -> str:
-        if shape.type is not None:
-            return self._selection(shape.type, depth)
-        parts = ["__typename"] if self.chance.random() < 0.4 else []
-        members = shape.abstract or []
-        if "Named" in str(shape.annotation):
-            parts.append("id name")
-        for made in self.chance.sample(members, self.chance.randint(0, len(members))):
-            inner = self._selection(made, depth)
-            parts.append(f"... on {made.name}{self._steered()} {inner}")
-        if self.chance.random() < 0.3 and any(it.is_named for it in members):
-            parts.append(f"... on Named {self._named()}")
-        return "{ " + " ".join(parts or ["__typename"]) + " }"
-
-    def _named(self) -> str:
-        return self.chance.choice(["{ id }", "{ id name }", "{ name title: name }"])
-
-    def _steered(self) -> str:
-        if self.chance.random() > 0.12:
-            return ""
-        directive = self.chance.choice(["skip", "include"])
-        value = self.chance.choice(["true", "false", "$yes", "$no", "$maybe"])
-        self._use(value)
-        return f" @{directive}(if: {value})"
-
-    def _use(self, value: str) -> None:
-        self.used.update(re.findall(r"\$(\w+)", value))
