@@ -246,11 +246,16 @@ async def _recover(running: Running) -> None:
 
 
 async def _keep_indexes(running: Running) -> None:
-    """Looks now and then which properties of events need an index."""
+    """Looks now and then which properties of events need an index. What cannot be made
+    is tried again each time, and told once."""
+    told: set[str] = set()
     while True:
         try:
             most = running.settings.property_indexes
-            await keep_indexes(running.db, datetime.now(UTC), most)
+            failed = await keep_indexes(running.db, datetime.now(UTC), most)
+            for path in failed.keys() - told:
+                _log.warning("no index on %s can be made: %s", path, failed[path])
+            told = set(failed)
         except PyMongoError:
             _log.warning("indexes postponed", exc_info=True)
         await asyncio.sleep(INDEX_SECONDS)

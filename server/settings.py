@@ -113,8 +113,8 @@ class Settings(BaseSettings):
         ge=0,
         le=32,
         description="How many properties of events may have an index: those that most "
-        "segments look at. Each has an entry for every event with the property. 0: "
-        "none.",
+        "segments look at; one that is there gives way to one that twice as many do. "
+        "Each has an entry for every event with the property. 0: none.",
     )
     webhooks_to_loopback: bool = Field(
         default=False,

@@ -8,9 +8,10 @@ from gql.execution import plain
 @strawberry.type(
     description="A property of events that stored segments look at. An index leads to "
     "events by its value. Those that most segments look at get one, in the background, "
-    "within a minute or as long as it takes to make; it goes when no segment looks at "
-    "the property any more. At most 8 at a time, or as many as "
-    "AUDIENCE_PROPERTY_INDEXES says."
+    "within a minute or as long as it takes to make; it goes when no segment has "
+    "looked at the property for an hour. At most 8 at a time, or as many as "
+    "AUDIENCE_PROPERTY_INDEXES says: beyond them an index gives way to one on a "
+    "property that at least twice as many segments look at."
 )
 class PropertyIndex:
     path: str = plain("path", description="Such as properties.category.")

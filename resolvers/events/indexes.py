@@ -5,10 +5,11 @@ index is made and goes before the index does. Who used it in between is told by
 MongoDB, and asks without. Several processes may look after them at the same time.
 """
 
+import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
@@ -16,7 +17,18 @@ from pymongo.errors import OperationFailure
 from audience.conditions import parse
 from audience.conditions.walking import event_properties_of
 from audience.plan.tree import Field
-from resolvers.db import Database, Document, aggregate, find
+from resolvers.db import (
+    Database,
+    Document,
+    aggregate,
+    find,
+    kill_sessions,
+    session_id,
+    started_session,
+)
+
+UNWANTED_FOR = timedelta(hours=1)
+"""How long an index stays that no segment wants: to make it again takes long."""
 
 _NAME = "property:"
 _KNOWN_FOR = 10  # seconds
@@ -66,21 +78,33 @@ async def property_indexes(db: Database) -> list[PropertyIndex]:
     return [PropertyIndex(it, wanted.get(it, 0), it in ready) for it in paths]
 
 
-async def keep_indexes(db: Database, now: datetime, most: int) -> None:
-    """Makes the indexes that stored segments want, `most` of them, and drops those
-    that none wants any more. One that is there gives way to none that is as good."""
+async def keep_indexes(
+    db: Database, now: datetime, most: int
+) -> dict[str, OperationFailure]:
+    """Makes the indexes that stored segments want, `most` of them, and drops what none
+    has wanted for an hour. One that is there gives way to one that is wanted twice as
+    much, and an unwanted one to any. Answers what could not be made."""
     wanted = await _wanted(db)
     there = await _existing(db)
-    kept = [path for path in wanted if path in there][:most]
-    made = [path for path in wanted if path not in there][: most - len(kept)]
-    await drop_indexes(db, there - set(kept))
-    await make_indexes(db, [*kept, *made], now)
+    resting = await _resting(db, now, wanted)
+
+    def worth(path: str) -> int:
+        return wanted.get(path, 0) * (2 if path in there else 1)
+
+    # Of those that are worth the same, the more wanted stays in front.
+    chosen = sorted([*wanted, *resting], key=worth, reverse=True)[:most]
+    await drop_indexes(db, there.difference(chosen))
+    return await make_indexes(db, chosen, now)
 
 
-async def make_indexes(db: Database, paths: Sequence[str], now: datetime) -> None:
-    """Makes those that are not there, and says of each that it can be used. It is made
-    while events are read and written; that takes as long as it takes."""
+async def make_indexes(
+    db: Database, paths: Sequence[str], now: datetime
+) -> dict[str, OperationFailure]:
+    """Makes those that are not there, and says of each that it can be used; answers
+    why some could not be made. It is made while events are read and written; that takes
+    as long as it takes, or until the task is cancelled."""
     known = {row["_id"] for row in await find(db.event_indexes, {}, {"_id": 1})}
+    failed: dict[str, OperationFailure] = {}
     for path in paths:
         if path in known:
             continue
@@ -89,10 +113,15 @@ async def make_indexes(db: Database, paths: Sequence[str], now: datetime) -> Non
             name=_NAME + path,
             partialFilterExpression={path: {"$exists": True}},
         )
-        await db.events.create_indexes([model])
+        try:
+            await _create(db, model)
+        except OperationFailure as error:
+            failed[path] = error
+            continue
         made = {"$setOnInsert": {"at": now}}
         await db.event_indexes.update_one({"_id": path}, made, upsert=True)
     forget_indexes(db)
+    return failed
 
 
 async def drop_indexes(db: Database, paths: Collection[str]) -> None:
@@ -111,6 +140,27 @@ async def note_properties(db: Database) -> None:
         await db.segments.update_one(
             {"_id": row["_id"]}, {"$set": {"event_properties": found}}
         )
+
+
+async def _create(db: Database, model: IndexModel) -> None:
+    async with await started_session(db) as session:
+        try:
+            await db.events.create_indexes([model], session=session)
+        except asyncio.CancelledError:
+            # Else the driver's thread, and with it the process, waits for its end.
+            await kill_sessions(db, [session_id(session)])
+            raise
+
+
+async def _resting(db: Database, now: datetime, wanted: Collection[str]) -> list[str]:
+    """The properties that have an index which none has wanted for less than an hour."""
+    unwanted = {"_id": {"$nin": list(wanted)}, "unwanted_since": None}
+    await db.event_indexes.update_many(unwanted, {"$set": {"unwanted_since": now}})
+    again = {"_id": {"$in": list(wanted)}, "unwanted_since": {"$ne": None}}
+    await db.event_indexes.update_many(again, {"$unset": {"unwanted_since": ""}})
+    lately = {"unwanted_since": {"$gt": now - UNWANTED_FOR}}
+    rows = await find(db.event_indexes, lately, {"_id": 1}, {"_id": 1})
+    return [row["_id"] for row in rows]
 
 
 async def _wanted(db: Database) -> dict[str, int]:

@@ -1,16 +1,18 @@
 """Indexes on properties of events: which there are, and that they change no answer."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unicodedata import category
 
+import anyio
 import pytest
 from bson import ObjectId
 
 from audience.conditions import parse
-from resolvers.db import Database, aggregate
+from resolvers.db import Database, Session, aggregate, transaction
 from resolvers.events.indexes import (
     PropertyIndex,
     drop_indexes,
@@ -22,7 +24,7 @@ from resolvers.events.indexes import (
 from resolvers.migrations import MIGRATIONS, migrate
 from resolvers.pipelines import Strategy
 from resolvers.pipelines.spellings import beginnings, spellings
-from resolvers.segments import create_segment, delete_segment, preview, update_segment
+from resolvers.segments import create_segment, preview, update_segment
 from resolvers.segments.answers import settled
 from resolvers.segments.ways import indexes_used
 
@@ -95,7 +97,7 @@ async def test_the_most_wanted_properties_have_an_index(db: Database) -> None:
     sku = where("properties.sku", {"text": {"in": ["a", "b"]}})
     both = {"groups": [*SHOES["groups"], *sku["groups"]]}
     await create_segment(db, "One", SHOES, now=NOW)
-    first = await create_segment(db, "Two", both, now=NOW)
+    await create_segment(db, "Two", both, now=NOW)
 
     await keep_indexes(db, NOW, 1)
 
@@ -105,30 +107,92 @@ async def test_the_most_wanted_properties_have_an_index(db: Database) -> None:
         PropertyIndex("properties.sku", 1, is_ready=False),
     ]
 
-    await delete_segment(db, first["_id"])
     await create_segment(db, "Three", sku, now=NOW)
     await create_segment(db, "Four", sku, now=NOW)
     await keep_indexes(db, NOW, 1)
 
-    # It is wanted still, so it stays.
+    # Three segments to two: making another would not be worth it.
     assert await made(db) == {f"property:{CATEGORY}"}
+
+    await create_segment(db, "Five", sku, now=NOW)
+    await keep_indexes(db, NOW, 1)
+
+    assert await made(db) == {"property:properties.sku"}
 
     await keep_indexes(db, NOW, 8)
 
     assert await made(db) == {f"property:{CATEGORY}", "property:properties.sku"}
 
 
-async def test_an_index_that_no_segment_wants_goes(db: Database) -> None:
+async def test_an_index_that_no_segment_wants_goes_after_an_hour(db: Database) -> None:
     await store(db, ["shoes"])
     segment = await create_segment(db, "One", SHOES, now=NOW)
     await keep_indexes(db, NOW, 8)
 
-    await update_segment(db, segment["_id"], now=NOW, definition=viewed())
-    await keep_indexes(db, NOW, 8)
+    for minute, definition in ((0, viewed()), (30, SHOES), (60, viewed())):
+        then = NOW + timedelta(minutes=minute)
+        await update_segment(db, segment["_id"], now=then, definition=definition)
+        await keep_indexes(db, then, 8)
+    await keep_indexes(db, NOW + timedelta(minutes=119), 8)
+
+    assert await property_indexes(db) == [PropertyIndex(CATEGORY, 0, is_ready=True)]
+
+    await keep_indexes(db, NOW + timedelta(minutes=120), 8)
 
     assert await made(db) == set()
     assert await property_indexes(db) == []
     assert await indexed_properties(db) == frozenset()
+
+
+async def test_an_unwanted_index_gives_way_at_once(db: Database) -> None:
+    await store(db, ["shoes"])
+    segment = await create_segment(db, "One", SHOES, now=NOW)
+    await keep_indexes(db, NOW, 1)
+
+    sku = where("properties.sku", {"text": {"equals": "a"}})
+    await update_segment(db, segment["_id"], now=NOW, definition=sku)
+    await keep_indexes(db, NOW, 1)
+
+    assert await made(db) == {"property:properties.sku"}
+
+
+async def test_one_that_cannot_be_made_keeps_back_no_other(db: Database) -> None:
+    await store(db, ["shoes"])
+    sku = where("properties.sku", {"text": {"equals": "a"}})
+    both = {"groups": [*SHOES["groups"], *sku["groups"]]}
+    await create_segment(db, "One", both, now=NOW)
+    # Somebody has given its name to another.
+    await db.events.create_index("properties.other", name=f"property:{CATEGORY}")
+
+    failed = await keep_indexes(db, NOW, 8)
+
+    assert {path: error.code for path, error in failed.items()} == {CATEGORY: 86}
+    assert await indexed_properties(db) == {("properties", "sku")}
+
+
+async def test_nobody_waits_for_an_index_whose_maker_stops(
+    db: Database,
+) -> None:
+    await store(db, ["shoes"])
+
+    async def until_being_made(*, yes: bool) -> None:
+        asked = {"currentOp": True, "command.createIndexes": "events"}
+        with anyio.fail_after(10):
+            while bool((await db.client.admin.command(asked))["inprog"]) != yes:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def write(session: Session) -> None:
+        # Until this ends, the index waits.
+        await db.events.update_many({}, {"$set": {"value": 1}}, session=session)
+        making = asyncio.create_task(make_indexes(db, [CATEGORY], NOW))
+        await until_being_made(yes=True)
+        making.cancel()
+        await until_being_made(yes=False)
+        assert (await asyncio.wait([making]))[0].pop().cancelled()
+
+    await transaction(db, write)
+
+    assert await made(db) == set()
 
 
 async def test_what_leads_to_no_event_wants_no_index(db: Database) -> None:
