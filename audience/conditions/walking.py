@@ -82,6 +82,8 @@ def event_properties_of(definition: Definition) -> set[str]:
 
 
 def _leads(filter: PropertyFilter) -> bool:
+    if filter.when_missing:
+        return False  # no index leads to what is not there
     match filter.comparison:
         case TextComparison(operator=operator):
             return operator in ("equals", "in", "startsWith")

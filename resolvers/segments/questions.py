@@ -15,7 +15,7 @@ from audience.consent import Channel, Status
 from audience.plan import References, plan
 from audience.words import words_of
 from resolvers.branches import united
-from resolvers.db import Database, Document, aggregate
+from resolvers.db import QUERY_LIMIT_MS, Database, Document, aggregate
 from resolvers.id_reads import read_ids
 from resolvers.pages import (
     Order,
@@ -225,8 +225,12 @@ async def count_members(db: Database, questions: Sequence[Question]) -> list[int
         if it.outside is not None
     }
     if without:
-        people = await db.profiles.count_documents({})
-        found |= {number: people - outside for number, outside in without.items()}
+        people = await db.profiles.count_documents(
+            {}, hint="_id_", maxTimeMS=QUERY_LIMIT_MS
+        )
+        found |= {
+            number: max(people - outside, 0) for number, outside in without.items()
+        }
     branches: list[list[Document]] = [
         [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
         for number, it in enumerate(questions)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo.errors import OperationFailure
@@ -20,6 +20,8 @@ from resolvers.pipelines.events import event_filter, is_any_number
 from resolvers.pipelines.narrowing import Narrowing, narrowed_stages
 from resolvers.pipelines.steps import reading
 from resolvers.segments.estimates import EventSample, Way, best_way
+
+Answer = TypeVar("Answer")
 
 _AT_ONCE = 4
 _FEW_VALUES = 64  # of a property: each is a command of its own
@@ -43,13 +45,7 @@ async def read_sets(
             stages = [*reading(fact, among), {"$limit": limit + 1}]
             return await read_ids(db.events, stages, hint=HISTORIES) if among else []
         way = best_way(sample, fact) if sample is not None else Way(0)
-        try:
-            return await read_set(db, fact, way, limit)
-        except OperationFailure as error:
-            if way.by is None or error.code != _NO_SUCH_HINT:
-                raise
-            forget_indexes(db)
-            return await read_set(db, fact, Way(0), limit)
+        return await by_way(db, way, lambda way: read_set(db, fact, way, limit))
 
     async def in_turn(fact: Fact) -> list[ObjectId]:
         async with turn:
@@ -57,6 +53,19 @@ async def read_sets(
 
     found = await asyncio.gather(*map(in_turn, facts))
     return dict(zip(facts, found, strict=True))
+
+
+async def by_way(
+    db: Database, way: Way, ask: Callable[[Way], Awaitable[Answer]]
+) -> Answer:
+    """What is answered that way, or without its index when that has just gone."""
+    try:
+        return await ask(way)
+    except OperationFailure as error:
+        if way.by is None or error.code != _NO_SUCH_HINT:
+            raise
+        forget_indexes(db)
+        return await ask(Way(0))
 
 
 def stages_and_hint(

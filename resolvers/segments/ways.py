@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from audience.plan.tree import Fact
 from resolvers.collections import HISTORIES
 from resolvers.db import Collection, Database, Document, aggregate
 from resolvers.pipelines import Question, Strategy
 from resolvers.pipelines.steps import open_facts, possible_members, reading, undecided
-from resolvers.segments.estimates import best_way, sample_events
-from resolvers.segments.sets import stages_and_hint
+from resolvers.segments.estimates import Way, best_way, sample_events
+from resolvers.segments.sets import by_way, stages_and_hint
 
 Hint = Mapping[str, Any] | None
 
@@ -39,17 +40,25 @@ async def indexes_used(db: Database, asked: Question, answer: Question) -> list[
         ]
         reads.append((db.profiles, [{"$match": undecided(asked)}], None))
     elif answer.strategy is Strategy.EVENTS_FIRST:
-        sample = await sample_events(db)
-        reads = [
-            (db.events, *stages_and_hint(fact, best_way(sample, fact)))
-            for fact in open_facts(asked)
-        ]
+        return await _indexes_of_sets(db, open_facts(asked))
     else:
         reads = [(db.profiles, answer.stages, None)]
     found: dict[str, None] = {}
     for collection, stages, hint in reads:
-        for name in await _indexes(db, collection, stages, hint):
-            found[name] = None
+        found |= dict.fromkeys(await _indexes(db, collection, stages, hint))
+    return list(found)
+
+
+async def _indexes_of_sets(db: Database, facts: Sequence[Fact]) -> list[str]:
+    sample = await sample_events(db)
+    found: dict[str, None] = {}
+    for fact in facts:
+
+        async def asked(way: Way, fact: Fact = fact) -> list[str]:
+            return await _indexes(db, db.events, *stages_and_hint(fact, way))
+
+        names = await by_way(db, best_way(sample, fact), asked)
+        found |= dict.fromkeys(names)
     return list(found)
 
 

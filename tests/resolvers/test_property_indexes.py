@@ -197,11 +197,17 @@ async def test_nobody_waits_for_an_index_whose_maker_stops(
 
 async def test_what_leads_to_no_event_wants_no_index(db: Database) -> None:
     await store(db, ["shoes"])
+    missing_or_shoes = {
+        "path": CATEGORY,
+        "is": {"text": {"equals": "shoes"}},
+        "whenMissing": True,
+    }
     for number, definition in enumerate(
         (
             where(CATEGORY, {"text": {"notEquals": "shoes"}}),
             where(CATEGORY, {"text": {"contains": "shoe"}}),
             where(CATEGORY, {"exists": True}),
+            viewed(where=[missing_or_shoes]),
             # A name of digits could be a place in a list.
             where("properties.0", {"text": {"equals": "shoes"}}),
             where("value", {"number": {"equals": 1}}),
@@ -309,6 +315,9 @@ async def test_an_index_that_has_just_gone_is_done_without(db: Database) -> None
     found = await preview(db, parse(SHOES), NOW)
     answer = await settled(db, found.asked, Strategy.EVENTS_FIRST)
     assert answer.ids == [ids[0]]
+    _, indexes = await asked(db, SHOES)
+    assert len(indexes) == 1
+    assert "property" not in indexes[0]
 
     await keep_indexes(db, NOW, 8)
 
