@@ -114,7 +114,8 @@ async def _work(
     if isinstance(heard, Ignored):
         return Worked(Outcome.IGNORED, heard.reason)
     if isinstance(heard, AskedErasure):
-        if await erase_customer(db, integration, heard, now):
+        received_at = call["received_at"]
+        if await erase_customer(db, integration, heard, now, received_at=received_at):
             return Worked(Outcome.ACCEPTED)
         return Worked(Outcome.IGNORED, "Nobody here is this customer.")
     applying = Applying(
