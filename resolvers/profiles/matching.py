@@ -1,7 +1,7 @@
 """Which profile an identity means, among those that a batch has read: the rules of
 finding, adding, replacing and refusing identifiers. All in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -108,9 +108,11 @@ def place(
     *,
     replaces: bool,
     is_trusted: bool,
+    check: Callable[[Known], None],
 ) -> Known:
     """The profile of the identity, made or added to in memory as needed; Conflict or
-    NotFound when there can be none, and then nothing has changed.
+    NotFound when there can be none, or what `check` raises of the profile, and then
+    nothing has changed.
 
     With `replaces` an identifier gives way to a new one, but only where the profile
     was found by a stronger one: the id, then the external id, e-mail, phone.
@@ -131,6 +133,7 @@ def place(
         known = Known(_blank(now), is_new=True)
         anonymous = None
     _refuse_weaker(known, matches)
+    check(known)
     if anonymous is not None and anonymous is not known:
         _join(known, anonymous, strict=replaces)
     may_name = is_trusted or known.is_new or known.is_anonymous()

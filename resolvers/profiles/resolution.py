@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import bson
 from bson import ObjectId
@@ -150,9 +151,9 @@ def _place(
                 now,
                 replaces=request.replaces,
                 is_trusted=request.is_trusted,
+                check=partial(_refuse_oversized, request.change),
             )
             if request.change is not None:
-                _refuse_oversized(known, request.change)
                 _apply(known, request.change)
         except Later:
             later.append(index)
@@ -353,9 +354,9 @@ def _within_limits(known: Known, given: Document) -> Document:
     }
 
 
-def _refuse_oversized(known: Known, change: ProfileChange) -> None:
+def _refuse_oversized(change: ProfileChange | None, known: Known) -> None:
     properties = known.document.get("properties")
-    if not change.properties or (properties is None):
+    if change is None or not change.properties or properties is None:
         return
     before = {**properties, **_under("properties.", known.sets)}
     after = {**before, **change.properties}

@@ -268,6 +268,28 @@ async def test_properties_of_a_profile_have_a_limit(db: Database) -> None:
         await profile(db, email="ben@example.org", properties={"e": long})
 
 
+async def test_of_who_is_refused_for_their_size_nothing_is_written(
+    db: Database,
+) -> None:
+    keys = {f"k{n}": n for n in range(PROPERTY_KEYS)}
+    await profile(db, email="anna@example.org", properties=keys)
+    too_much = {"phoneNumber": "+14155550132", "properties": {"one": 1}}
+
+    refused, done = await upsert_profiles(
+        db,
+        [
+            profile_change({"email": "anna@example.org", **too_much}),
+            profile_change({"email": "anna@example.org", "properties": {"k0": 1}}),
+        ],
+        NOW,
+    )
+
+    assert isinstance(refused, TooLarge)
+    assert isinstance(done, Upserted)
+    assert "phone_number" not in done.profile
+    assert done.profile["properties"] == keys | {"k0": 1}
+
+
 async def test_hostile_values_are_only_values(db: Database) -> None:
     hostile = {"x": {"y": ["$email", {"z": "$$ROOT"}]}, "v": "$properties"}
 
