@@ -25,7 +25,15 @@ from gql.ids import Kind, global_id, stored_id
 from gql.mutations import accepted, given, mutation
 from gql.scalars import JSON
 from resolvers.db import Document
-from resolvers.forms import Answer, create_form, delete_form, submit_form, update_form
+from resolvers.forms import (
+    Answer,
+    Submitted,
+    create_form,
+    delete_form,
+    submit_form,
+    update_form,
+)
+from resolvers.shielding import to_its_end
 
 SCOPE = "forms:write"
 
@@ -173,31 +181,36 @@ class FormMutation:
     )
     @staticmethod
     async def submit_form(context: Context, input: SubmitFormInput) -> Document:
-        done = await submit_form(
-            context.db,
-            stored_id(input.form_id, Kind.FORM, "formId"),
-            Answer(
-                input.values,
-                given(input.channels),
-                given(input.token),
-                given(input.trap),
-                given(input.anonymous_id),
-            ),
-            now=context.now(),
-            zone=context.zone,
-            tokens=context.require_tokens(),
-            evidence=evidence(context.ip, context.user_agent),
-            is_trusted=context.require_key().may("profiles:write"),
-            count=context.count_sign_up,
-            refused=context.refused_addresses,
-        )
-        for confirmation in done.confirmations:
-            await context.deliver(confirmation_message(confirmation, done.list))
+        done = await to_its_end(_submit(context, input))
         return accepted(
             status=done.status,
             success_message=done.form["success_message"],
             redirect_url=done.form.get("redirect_url"),
         )
+
+
+async def _submit(context: Context, input: SubmitFormInput) -> Submitted:
+    done = await submit_form(
+        context.db,
+        stored_id(input.form_id, Kind.FORM, "formId"),
+        Answer(
+            input.values,
+            given(input.channels),
+            given(input.token),
+            given(input.trap),
+            given(input.anonymous_id),
+        ),
+        now=context.now(),
+        zone=context.zone,
+        tokens=context.require_tokens(),
+        evidence=evidence(context.ip, context.user_agent),
+        is_trusted=context.require_key().may("profiles:write"),
+        count=context.count_sign_up,
+        refused=context.refused_addresses,
+    )
+    for confirmation in done.confirmations:
+        await context.deliver(confirmation_message(confirmation, done.list))
+    return done
 
 
 def confirmation_message(confirmation: Any, found: Document) -> Document:

@@ -8,16 +8,18 @@ import strawberry
 from audience.addresses import check_address
 from audience.evidence import evidence
 from audience.keys import SIGN_UP
-from audience.signups import leaving, sign_up
+from audience.signups import SignUp, leaving, sign_up
 from gql.context import Context
 from gql.enums import Channel, Status
 from gql.errors import Payload
 from gql.execution import plain
+from gql.form_changes import confirmation_message
 from gql.ids import Kind, stored_id
 from gql.mutations import accepted, given, mutation
 from gql.scalars import JSON
 from resolvers.db import Document
-from resolvers.signups import confirm, subscribe, unsubscribe
+from resolvers.shielding import to_its_end
+from resolvers.signups import SignedUp, confirm, subscribe, unsubscribe
 
 
 @strawberry.input(description="Who signs up to which list, for which channels.")
@@ -149,23 +151,7 @@ class SignUpMutation:
         email = wanted.change.identity.email
         if email is not None and not is_trusted:
             check_address(email, context.refused_addresses, ("email",))
-        done = await subscribe(
-            context.db,
-            wanted,
-            now=context.now(),
-            tokens=context.require_tokens(),
-            evidence=evidence(context.ip, context.user_agent),
-            is_trusted=is_trusted,
-        )
-        for confirmation in done.confirmations:
-            await context.deliver(
-                {
-                    "to": confirmation.address,
-                    "token": confirmation.token,
-                    "channels": list(confirmation.channels),
-                    "list": done.list["name"],
-                }
-            )
+        done = await to_its_end(_subscribe(context, wanted, is_trusted=is_trusted))
         return accepted(status=done.status)
 
     @mutation(
@@ -212,6 +198,20 @@ class SignUpMutation:
             evidence=evidence(context.ip, context.user_agent),
         )
         return accepted()
+
+
+async def _subscribe(context: Context, wanted: SignUp, *, is_trusted: bool) -> SignedUp:
+    done = await subscribe(
+        context.db,
+        wanted,
+        now=context.now(),
+        tokens=context.require_tokens(),
+        evidence=evidence(context.ip, context.user_agent),
+        is_trusted=is_trusted,
+    )
+    for confirmation in done.confirmations:
+        await context.deliver(confirmation_message(confirmation, done.list))
+    return done
 
 
 def _person(input: SubscribeInput) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gql.form_changes import confirmation_message
 from gql.ids import Kind, global_id, read_id
 from resolvers.db import Document
 from resolvers.forms import Answer, Submitted, count_view, live_form, submit_form
+from resolvers.shielding import to_its_end
 from server.auth import Refused
 from server.graphql import client_address
 from server.html import page
@@ -59,13 +60,7 @@ async def show_form(request: Request) -> Response:
         running.limits.count(None, client_address(request))
         form = await live_form(running.db, _key(request))
     except Refused as refusal:
-        return page(
-            "layout.html",
-            refusal.status,
-            refusal.headers,
-            title="Please wait",
-            text=str(refusal),
-        )
+        return _wait(refusal)
     except AudienceError:
         return page("layout.html", 404, title="No form here", text=_NO_FORM)
     if request.method == "GET" and "prefetch" not in _purpose(request):
@@ -76,9 +71,12 @@ async def show_form(request: Request) -> Response:
 async def take_answer(request: Request) -> Response:
     """An answer: JSON from the script, or a form's fields from the page itself."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return await _take_json(request)
-    return await _take_page(request)
+    is_json = kind == "application/json"
+    try:
+        running_of(request).limits.count(None, client_address(request))
+    except Refused as refusal:
+        return _refusal(refusal) if is_json else _wait(refusal)
+    return await (_take_json if is_json else _take_page)(request)
 
 
 async def form_for_script(request: Request) -> Response:
@@ -125,9 +123,7 @@ async def script(request: Request) -> Response:
 async def _take_json(request: Request) -> Response:
     try:
         given = _answer(await _body(request))
-        done = await _submit(request, given)
-    except Refused as refusal:
-        return _refusal(refusal)
+        done = await to_its_end(_submit(request, given))
     except AudienceError as error:
         return _problems(error)
     return JSONResponse(
@@ -166,11 +162,7 @@ async def _take_page(request: Request) -> Response:
             str(fields.get("token", "")),
             str(fields.get("trap", "")),
         )
-        done = await _submit(request, answer)
-    except Refused as refusal:
-        return _form_page(
-            running, form, refusal.status, values, chosen, {"": str(refusal)}
-        )
+        done = await to_its_end(_submit(request, answer))
     except AudienceError as error:
         status = _STATUSES.get(error.problems[0].code, 422)
         errors = _by_target(error)
@@ -188,7 +180,6 @@ async def _take_page(request: Request) -> Response:
 async def _submit(request: Request, answer: Answer) -> Submitted:
     running = running_of(request)
     address = client_address(request)
-    running.limits.count(None, address)
     done = await submit_form(
         running.db,
         _key(request),
@@ -358,6 +349,16 @@ def _problems(error: AudienceError) -> Response:
         for each in error.problems
     ]
     return JSONResponse({"errors": errors}, status)
+
+
+def _wait(refusal: Refused) -> Response:
+    return page(
+        "layout.html",
+        refusal.status,
+        refusal.headers,
+        title="Please wait",
+        text=str(refusal),
+    )
 
 
 def _refusal(refusal: Refused) -> Response:

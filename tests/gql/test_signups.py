@@ -1,9 +1,14 @@
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from audience.addresses import RefusedAddress
+from resolvers.db import Database, Session
+from resolvers.signups import subscribing
+from resolvers.signups.writing import write_people
 from tests.gql.conftest import PUBLIC, Api
 
 pytestmark = pytest.mark.anyio
@@ -317,3 +322,26 @@ async def test_a_public_key_gives_nobody_an_address_by_their_phone_number(
         {"email": "eve@example.org", "phoneNumber": None},
         {"email": None, "phoneNumber": phone},
     ]
+
+
+async def test_who_hangs_up_is_sent_the_link_all_the_same(
+    api: Api, visitor: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_id = await make_list(api, "DOUBLE")
+    asked = asyncio.create_task(
+        visitor.ask(SUBSCRIBE, input={"listId": list_id, "email": ADA})
+    )
+
+    async def writing(db: Database, people: Sequence[Any], session: Session) -> None:
+        asked.cancel()
+        await write_people(db, people, session)
+
+    monkeypatch.setattr(subscribing, "write_people", writing)
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+    async with asyncio.timeout(10):
+        while not visitor.sent:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [each["to"] for each in visitor.sent] == [ADA]
+    assert (await state(api))["consent"]["email"]["status"] == "PENDING"

@@ -27,6 +27,8 @@ from server.settings import Settings
 from tests.server.conftest import client_of
 from tests.server.tiny import schema
 
+JSON = "application/json"
+
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -412,6 +414,26 @@ async def test_sign_ups_of_one_address_are_limited(
     assert answers[2].json()["errors"][0]["code"] == "LIMIT_REACHED"
     assert page.status_code == 429
     assert 'role="alert">Too many requests' in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        ("/f/none", {"data": {"value:email": ADA}}, 404),
+        ("/f/none", {"content": b"x" * 100_001}, 400),
+        ("/f/none", {"content": b"{", "headers": {"Content-Type": JSON}}, 422),
+    ],
+)
+async def test_what_cannot_be_an_answer_is_counted_too(
+    db: Database, settings: Settings, path: str, sent: dict[str, Any], status: int
+) -> None:
+    limited = settings.model_copy(update={"rate_limit_address": "2/hour"})
+    app = create_app(limited, schema)
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        answers = [await client.post(path, **sent) for _ in range(3)]
+
+    assert [each.status_code for each in answers] == [status, status, 429]
+    assert int(answers[2].headers["retry-after"]) > 0
 
 
 async def test_a_limit_holds_across_processes(
