@@ -41,6 +41,7 @@ from resolvers.integrations import (
     work_on_waiting_calls,
 )
 from resolvers.sealing import CannotOpen, unseal
+from resolvers.shielding import to_its_end
 from resolvers.signups import Confirmation
 from server.auth import Refused
 from server.graphql import client_address
@@ -51,7 +52,6 @@ ANSWER_SECONDS = 4.0  # Shopify hangs up after five
 PAUSE_SECONDS = 600
 
 _log = structlog.get_logger("audience")
-_working: set[asyncio.Task[Worked]] = set()
 
 
 async def take_call(request: Request) -> Response:
@@ -96,20 +96,19 @@ async def _take(request: Request, running: Running, integration: Document) -> Re
     if isinstance(settings, WooCommerce) and is_ping(raw):
         _count_stranger(request, running)
         return JSONResponse({"status": "IGNORED"})
-    if integration["status"] != IntegrationStatus.ACTIVE:
-        _count_stranger(request, running)
-        raise Refused(
-            503,
-            "PAUSED",
-            "This integration is paused.",
-            {"Retry-After": str(PAUSE_SECONDS)},
-        )
     try:
         fields = form_fields(settings, raw)
     except AudienceError as error:
         _count_stranger(request, running)
         raise await _refused(running, integration, 400, error) from None
     await _verify(request, running, integration, settings, raw, fields)
+    if integration["status"] != IntegrationStatus.ACTIVE:
+        raise Refused(
+            503,
+            "PAUSED",
+            "This integration is paused.",
+            {"Retry-After": str(PAUSE_SECONDS)},
+        )
     try:
         # Strangers do not use up what the tool may send.
         running.calls.count(None, str(integration["_id"]))
@@ -135,21 +134,17 @@ async def _work(
     async def deliver(confirmation: Confirmation, found: Document) -> None:
         await running.deliver(confirmation_message(confirmation, found))
 
-    task = asyncio.create_task(
-        work_on_call(
-            running.db,
-            integration,
-            call,
-            now=now,
-            tokens=running.tokens,
-            deliver=deliver,
-        )
+    work = work_on_call(
+        running.db,
+        integration,
+        call,
+        now=now,
+        tokens=running.tokens,
+        deliver=deliver,
     )
-    _working.add(task)
-    task.add_done_callback(_working.discard)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await asyncio.shield(task)
+            return await to_its_end(work)
     except TimeoutError:
         return Worked(Outcome.WAITING)
 

@@ -129,7 +129,7 @@ async def test_what_is_not_verified_comes_from_an_address_so_often(
 
 
 @pytest.mark.parametrize("rates", [{"rate_limit_address": "2/hour"}])
-async def test_a_paused_integrations_address_and_one_that_is_none_are_counted_too(
+async def test_what_a_tool_sends_while_it_is_paused_is_not_counted(
     connect: Connect,
 ) -> None:
     tool = await connect(Shopify())
@@ -142,10 +142,14 @@ async def test_a_paused_integrations_address_and_one_that_is_none_are_counted_to
     )
 
     made = calls.shopify("orders/create", calls.SHOPIFY_ORDER, "1")
-    paused = await tool.call(made)
+    paused = [await tool.call(made) for _ in range(3)]
+    strange = await tool.call((b"{}", {}))
     unknown = [await tool.client.post("/in/nothing") for _ in range(2)]
 
-    assert [each.status_code for each in (paused, *unknown)] == [503, 404, 429]
+    assert [(each.status_code, each.headers["retry-after"]) for each in paused] == [
+        (503, "600")
+    ] * 3
+    assert [each.status_code for each in (strange, *unknown)] == [401, 404, 429]
 
 
 @pytest.mark.parametrize(
