@@ -23,6 +23,9 @@ MOST = 100
 FEW = 25
 """A request with more keys is read alone: it would have others wait for little."""
 
+ALONE = 8
+"""Requests whose command has failed are read alone so many at a time."""
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Read = Callable[[list[Key]], Awaitable[dict[Key, Value]]]
@@ -147,7 +150,13 @@ async def _answer(together: list[Asked], nobodys: tuple[type[Exception], ...]) -
             _refuse(asked, error)
         return
     except Exception:  # noqa: BLE001 - each learns by itself what is wrong
-        await asyncio.gather(*map(_answer_alone, together))
+        turns = asyncio.Semaphore(ALONE)
+
+        async def alone(asked: Asked) -> None:
+            async with turns:
+                await _answer_alone(asked)
+
+        await asyncio.gather(*map(alone, together))
         return
     for asked in together:
         if not asked.answer.done():

@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect, ExecutionTimeout
 
 from resolvers import gathering
 from resolvers.db import Collection, Database, find_by
-from resolvers.gathering import FEW, MOST, Gathering
+from resolvers.gathering import ALONE, FEW, MOST, Gathering
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +121,28 @@ async def test_an_error_is_only_of_the_request_that_has_it(source: Source) -> No
     assert repr(answers[1]) == "ValueError('-1 has no square here')"
     assert answers[2] == {3: 9}
     assert source.asked == [[2, -1, 3], [2], [-1], [3]]
+
+
+async def test_what_has_failed_together_is_read_alone_by_few_at_a_time() -> None:
+    shared = Gathering()
+    under_way: list[int] = []
+    most = 0
+
+    async def read(keys: list[int]) -> dict[int, int]:
+        nonlocal most
+        if len(keys) > 1:
+            raise ValueError("too many squares")
+        under_way.append(keys[0])
+        most = max(most, len(under_way))
+        await asyncio.sleep(0)
+        under_way.remove(keys[0])
+        return {keys[0]: keys[0] ** 2}
+
+    asked = [shared.read("squares", [key], read) for key in range(3 * ALONE)]
+    answers = await asyncio.gather(*asked)
+
+    assert answers == [{key: key**2} for key in range(3 * ALONE)]
+    assert most == ALONE
 
 
 async def test_an_error_that_is_nobodys_is_everybodys(source: Source) -> None:
