@@ -183,9 +183,9 @@ async def retry_deliveries(
     if ids is not None:
         match["_id"] = {"$in": [object_id(each, ("ids",)) for each in ids]}
     revived = {"state": DeliveryState.PENDING, "next_at": now, "attempts": 0}
-    changed = await db.deliveries.update_many(
-        match, {"$set": revived, "$unset": {"claim": "", "waits": ""}}
-    )
+    # Those that died under an earlier release have a time at which they go.
+    gone = dict.fromkeys(("claim", "waits", "expires_at"), "")
+    changed = await db.deliveries.update_many(match, {"$set": revived, "$unset": gone})
     return changed.modified_count
 
 

@@ -140,12 +140,15 @@ async def finish_deletions(db: Database) -> int:
 
 
 async def _empty(db: Database, list_id: ObjectId) -> None:
-    """Ends every membership, a batch at a time, then what waits for confirmation."""
+    """Ends every membership, a batch at a time, then what waits for confirmation, and
+    that people have left."""
     inside = {"lists.list_id": list_id}
     while batch := await find(db.profiles, inside, {"_id": 1}, limit=_BATCH):
         await end_memberships(db, list_id, [each["_id"] for each in batch])
+    left = f"left.{list_id}"
     await db.profiles.update_many(
-        {"pending.list_id": list_id}, {"$pull": {"pending": {"list_id": list_id}}}
+        {"$or": [{"pending.list_id": list_id}, {left: {"$exists": True}}]},
+        {"$pull": {"pending": {"list_id": list_id}}, "$unset": {left: ""}},
     )
 
 

@@ -318,6 +318,7 @@ async def test_deleting_ends_memberships_and_frees_the_name(
     for each in (news, sale):
         await join_list_many(db, each, [(one, NOW) for one in everyone], API, now=NOW)
     await people(db, 1, pending=[{"list_id": news}])
+    await people(db, 1, left={str(news): NOW, str(sale): NOW}, pending=[])
 
     assert await delete_list(db, str(news), now=NOW) == news
 
@@ -325,7 +326,8 @@ async def test_deleting_ends_memberships_and_frees_the_name(
     assert [[each["list_id"] for each in row["lists"]] for row in rows[:5]] == [
         [sale]
     ] * 5
-    assert [row["pending"] for row in rows] == [[{"list_id": sale}]] * 5 + [[]]
+    assert [row["pending"] for row in rows] == [[{"list_id": sale}]] * 5 + [[], []]
+    assert rows[6]["left"] == {str(sale): NOW}
     assert await lists_by_id(db, [news]) == [None]
     with pytest.raises(NotFound):
         await delete_list(db, news, now=NOW)
