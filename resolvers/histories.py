@@ -1,5 +1,5 @@
-"""What hangs on a profile by its id, its events and consent trail, and how it
-follows the profile into another one."""
+"""What hangs on a profile by its id, its events, its consent trail and of which moment
+other tools' words are, and how it follows the profile into another one."""
 
 from bson import ObjectId
 from pymongo import UpdateOne
@@ -23,12 +23,13 @@ async def merged_into(db: Database, profile_id: ObjectId) -> ObjectId | None:
 async def move_history(
     db: Database, source_id: ObjectId, destination_id: ObjectId
 ) -> None:
-    """Gives the events and the consent trail of one profile to another. An event
-    that the destination has already is dropped. May be repeated, and run beside
+    """Gives what hangs on one profile to another. An event that the destination has
+    already is dropped. May be repeated, and run beside
     writers; the summary is for the caller to rebuild."""
     await db.consent_changes.update_many(
         {"profile_id": source_id}, {"$set": {"profile_id": destination_id}}
     )
+    await _move_moments(db, source_id, destination_id)
     while True:
         rows = await find(db.events, {"profile_id": source_id}, {"_id": 1}, limit=CHUNK)
         if not rows:
@@ -50,3 +51,19 @@ async def move_history(
             await db.events.delete_many(
                 {"_id": {"$in": doubles}, "profile_id": source_id}
             )
+
+
+async def _move_moments(
+    db: Database, source_id: ObjectId, destination_id: ObjectId
+) -> None:
+    """Of each field both stand there then; whoever reads them goes by the later."""
+    known = await db.integration_moments.find_one({"_id": source_id}, {"times": 1})
+    if known is None:
+        return
+    if times := known.get("times"):
+        await db.integration_moments.update_one(
+            {"_id": destination_id},
+            {"$addToSet": {"times": {"$each": times}}},
+            upsert=True,
+        )
+    await db.integration_moments.delete_one({"_id": source_id})

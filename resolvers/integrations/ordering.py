@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
@@ -85,5 +86,6 @@ async def _take(db: Database, profile_id: ObjectId, holder: str) -> Document | N
 
 
 def _moments(kept: Document | None) -> Moments:
-    times = (kept or {}).get("times", [])
+    # Those of a profile that was merged into this one stand there too.
+    times = sorted((kept or {}).get("times", []), key=itemgetter("at"))
     return Moments({each["field"]: each["at"] for each in times})

@@ -9,6 +9,7 @@ import pytest
 
 from audience.integrations.kinds import Integration, Shopify
 from audience.lists import OptIn
+from audience.profiles import profile_change
 from audience.tokens import Tokens
 from resolvers.db import Database, Document, find
 from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
@@ -21,6 +22,8 @@ from resolvers.integrations import (
     work_on_waiting_calls,
 )
 from resolvers.lists import create_list
+from resolvers.merges import merge_profiles
+from resolvers.profiles import upsert_profile
 from resolvers.signups import Confirmation
 from resolvers.summaries import recover_batches
 from tests import integration_calls as calls
@@ -281,3 +284,54 @@ async def test_an_erased_person_is_forgotten_here_too(db: Database) -> None:
         assert await getattr(db, name).count_documents({}) == 0
     refund = await bring(db, integration, "refunds/create", calls.SHOPIFY_REFUND, "w3")
     assert refund is Outcome.WAITING
+
+
+async def test_a_request_to_erase_that_comes_late_spares_who_is_new(
+    db: Database,
+) -> None:
+    created = await create_integration(
+        db,
+        Integration("Tea shop", Shopify(erases_customers=True)),
+        secret=calls.SECRET,
+        server_secret=SERVER_SECRET,
+        now=NOW,
+    )
+    integration = created.document
+    await bring(db, integration, "orders/create", calls.SHOPIFY_ORDER, "w1")
+    asked = {"customer": {"id": 1, "email": "ada@example.org", "phone": None}}
+    raw, _ = calls.shopify("customers/redact", asked, "w2")
+    later = NOW + timedelta(minutes=1)
+    await store_call(db, integration["_id"], "w2", "customers/redact", raw, later)
+    # The process dies once she is erased, before the call is done with.
+    (ada,) = await find(db.profiles, {})
+    await erase_profile(db, ada["_id"], later, method="INTEGRATION")
+    again = profile_change({"email": "ada@example.org"})
+    new = (await upsert_profile(db, again, later + timedelta(seconds=1))).profile
+
+    assert await work_later(db) == 1
+
+    assert await find(db.profiles, {}) == [new]
+    (log,) = await logs_of_integrations(db, [integration["_id"]])
+    assert log["counts"] == {"ACCEPTED": 1, "IGNORED": 1}
+
+
+async def test_an_older_word_changes_nothing_after_a_merge(db: Database) -> None:
+    integration = await shop(db)
+    told = changed(calls.SHOPIFY_CUSTOMER, updated_at="2026-02-20T10:00:00Z")
+    await bring(db, integration, "customers/update", told, "w1")
+    (source,) = await find(db.profiles, {})
+    change = profile_change({"email": "ann@example.org", "firstName": "Ann"})
+    destination = (await upsert_profile(db, change, NOW)).profile
+    old = changed(
+        told, id=2, email="ann@example.org", updated_at="2026-02-01T10:00:00Z"
+    )
+    await bring(db, integration, "customers/update", old, "w2")
+
+    await merge_profiles(db, source["_id"], destination["_id"], NOW)
+
+    between = changed(old, first_name="Eve", updated_at="2026-02-10T10:00:00Z")
+    await bring(db, integration, "customers/update", between, "w3")
+    (merged,) = await find(db.profiles, {})
+    assert merged["first_name"] == "Ada"
+    (moments,) = await find(db.integration_moments, {})
+    assert moments["_id"] == destination["_id"]
