@@ -75,12 +75,28 @@ async def keep_alone(db: Database, settings: Settings) -> None:
 
 
 async def _work(db: Database, settings: Settings, ended: asyncio.Event) -> None:
-    given = settings.secret
-    secret = given.get_secret_value() if given else await signing_secret(db)
+    secret = await _secret(db, settings, ended)
+    if secret is None:
+        return
     await asyncio.gather(
         keep(db, ZoneInfo(settings.timezone), ended),
         deliver(db, secret, ended, to_loopback=settings.webhooks_to_loopback),
     )
+
+
+async def _secret(db: Database, settings: Settings, ended: asyncio.Event) -> str | None:
+    """The secret by which webhooks' secrets are sealed; None when `ended` comes before
+    the database."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value()
+    while not ended.is_set():
+        try:
+            return await signing_secret(db)
+        except PyMongoError as error:
+            _log.warning("upkeep postponed", reason=str(error)[:200])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), IDLE_SECONDS)
+    return None
 
 
 async def _skew(db: Database) -> timedelta:

@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import SecretStr
+from pymongo.errors import AutoReconnect, ExecutionTimeout
 
 from audience.events import NewEvent
 from audience.identity import Identity
@@ -22,7 +25,10 @@ from resolvers.events import track_events
 from resolvers.keeper.kept import Reading, read_kept
 from resolvers.keeper.shares import SHARES
 from resolvers.metrics import ensure_metrics
+from resolvers.secrets import signing_secret
 from resolvers.segments import create_segment
+from server import keeping as keeping_module
+from server.settings import Settings
 from tests.membership_histories import assert_true, logged, shown, true_members
 from tests.resolvers.kept import end_leases
 
@@ -40,6 +46,33 @@ async def own(mongodb_uri: str, anyio_backend: str) -> AsyncIterator[Database]:
     yield db
     await db.client.drop_database(db.name)
     await close(db)
+
+
+async def test_who_finds_no_database_at_the_start_tries_again(
+    db: Database, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = [AutoReconnect("not there"), ExecutionTimeout("too slow")]
+    kept = asyncio.Event()
+
+    async def secret(db: Database) -> str:
+        if fails:
+            raise fails.pop()
+        return await signing_secret(db)
+
+    async def keep(*_: Any) -> None:
+        kept.set()
+
+    monkeypatch.setattr(keeping_module, "signing_secret", secret)
+    monkeypatch.setattr(keeping_module, "IDLE_SECONDS", 0)
+    monkeypatch.setattr(keeping_module, "keep", keep)
+    settings = Settings(
+        mongodb_uri=SecretStr(mongodb_uri), database=db.name, driver=db.driver
+    )
+
+    async with keeping_module.keeping(db, settings), asyncio.timeout(10):
+        await kept.wait()
+
+    assert fails == []
 
 
 @pytest.mark.timeout(180)
