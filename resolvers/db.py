@@ -4,6 +4,7 @@ The only module that names the driver: Motor, or PyMongo's own async API, which
 differ in the calls that are wrapped here.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -326,15 +327,34 @@ async def _read_all(
     return rows
 
 
+async def read_until(
+    collection: Any,
+    open_cursor: Callable[[Any], Any],
+    take: Callable[[Any], bool],
+) -> None:
+    """Hands what a cursor yields to `take`, one after another, until that answers
+    False; in a thread, for to look at a large row may take long."""
+    if isinstance(collection, AsyncIOMotorCollection):
+
+        def read() -> None:
+            with open_cursor(collection.delegate) as cursor:
+                all(map(take, cursor))
+
+        loop = collection.get_io_loop()
+        await run_on_executor(loop, read)  # type: ignore[no-untyped-call]
+        return
+    opened = open_cursor(collection)
+    cursor = await opened if isinstance(opened, Awaitable) else opened
+    async with cursor:
+        async for row in cursor:
+            if not await asyncio.to_thread(take, row):
+                return
+
+
 async def started_session(db: Database) -> Session:
     """A session for commands that belong together, such as a cursor's. Its user ends
     it."""
-    return await session_of(db.client)
-
-
-async def session_of(client: Any) -> Session:
-    """The same, of a client."""
-    starting = client.start_session(causal_consistency=False)
+    starting = cast("Any", db.client).start_session(causal_consistency=False)
     session: Session = await starting if isinstance(starting, Awaitable) else starting
     return session
 

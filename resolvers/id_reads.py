@@ -1,21 +1,18 @@
 """Reads of many ids and nothing else. They are cut from MongoDB's answers as these
 come: made into documents first, each would cost more than finding it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Iterator, Mapping, Sequence
 from struct import unpack_from
 from typing import Any
 
 from bson import ObjectId, json_util
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import OperationFailure
 
-from resolvers.db import QUERY_LIMIT_MS, Collection, Document, Session, session_of
+from resolvers.db import QUERY_LIMIT_MS, Collection, Document, read_until
 
 _ID = 12
-_AT_ONCE = 50_000  # ids in an answer: the event loop has other things to do
-_RAW = CodecOptions(document_class=RawBSONDocument)
+_AT_ONCE = 50_000  # ids in an answer
 
 # Types of BSON that stand in a cursor.
 _TEXT, _OBJECT, _ARRAY, _BOOLEAN, _LONG = 0x02, 0x03, 0x04, 0x08, 0x12
@@ -29,15 +26,22 @@ async def read_ids(
     limit_ms: int = QUERY_LIMIT_MS,
 ) -> list[ObjectId]:
     """The ids that the pipeline yields, in its order, within the time limit."""
-    command: Document = {
-        "aggregate": collection.name,
-        "pipeline": [*pipeline, {"$project": {"_id": 1}}],
-        "cursor": {"batchSize": _AT_ONCE},
-        "allowDiskUse": True,
-        "maxTimeMS": limit_ms,
-    }
-    batches = _batches(collection, command, "_id", hint)
-    return [ObjectId(each) async for batch in batches for each in batch]
+    found: list[ObjectId] = []
+    stages = [*pipeline, {"$project": {"_id": 1}}]
+    options: Document = {"maxTimeMS": limit_ms, "allowDiskUse": True}
+    if hint is not None:
+        options["hint"] = hint
+
+    def take(cursor: bytes) -> bool:
+        found.extend(map(ObjectId, _cut(cursor, "_id")))
+        return True
+
+    await read_until(
+        collection.with_options(codec_options=_WHOLE),
+        lambda own: own.aggregate(stages, batchSize=_AT_ONCE, **options),
+        take,
+    )
+    return found
 
 
 async def read_distinct(
@@ -50,19 +54,23 @@ async def read_distinct(
 ) -> set[bytes]:
     """The ids that stand in a field, which every document has, each once, as they are
     stored; when there are more than `limit`, some more than that."""
-    command: Document = {
-        "find": collection.name,
-        "filter": match,
-        "projection": {"_id": 0, field: 1},
-        "batchSize": _AT_ONCE,
-        "maxTimeMS": QUERY_LIMIT_MS,
-    }
     found: set[bytes] = set()
-    async with aclosing(_batches(collection, command, field, hint)) as batches:
-        async for batch in batches:
-            found.update(batch)
-            if len(found) > limit:
-                break
+
+    def take(cursor: bytes) -> bool:
+        found.update(_cut(cursor, field))
+        return len(found) <= limit
+
+    await read_until(
+        collection.with_options(codec_options=_WHOLE),
+        lambda own: own.find(
+            match,
+            {"_id": 0, field: 1},
+            batch_size=_AT_ONCE,
+            max_time_ms=QUERY_LIMIT_MS,
+            hint=hint,
+        ),
+        take,
+    )
     return found
 
 
@@ -78,62 +86,54 @@ async def is_multikey(
     return '"isMultiKey": true' in json_util.dumps(told)
 
 
-async def _batches(
-    collection: Collection, command: Document, field: str, hint: Any
-) -> AsyncGenerator[list[bytes], None]:
-    """The ids of documents that have one in `field` and nothing else."""
-    database = collection.database
-    if hint is not None:
-        command["hint"] = hint
-    if collection.read_concern.level is not None:
-        command["readConcern"] = collection.read_concern.document
-    async with await session_of(database.client) as session:
-        number = 0
-        try:
-            while True:
-                answer = await database.command(
-                    command, codec_options=_RAW, session=session
-                )
-                number, batch = _cut(bytes(answer["cursor"].raw), field)
-                yield batch
-                if not number:
-                    return
-                command = {"getMore": number, "collection": collection.name}
-                command["batchSize"] = _AT_ONCE
-        finally:
-            if number:
-                await _end(collection, number, session)
+class _Whole(RawBSONDocument):
+    """An answer of MongoDB's, which tells the driver that there is one document in its
+    batch: the cursor as it came."""
+
+    def __getitem__(self, item: str) -> Any:
+        found = super().__getitem__(item)
+        if item != "cursor":
+            return found
+        cursor = bytes(found.raw)
+        told = {
+            name: unpack_from("<q", cursor, at)[0]
+            if kind == _LONG
+            else cursor[at + 4 : end - 1].decode()
+            for name, kind, at, end in _fields(cursor)
+            if kind in (_LONG, _TEXT)
+        }
+        return told | {"firstBatch": [cursor], "nextBatch": [cursor]}
 
 
-async def _end(collection: Collection, number: int, session: Session) -> None:
-    with suppress(OperationFailure):  # it has ended by itself
-        ended = {"killCursors": collection.name, "cursors": [number]}
-        await collection.database.command(ended, session=session)
+_WHOLE = CodecOptions(document_class=_Whole)
 
 
-def _cut(cursor: bytes, field: str) -> tuple[int, list[bytes]]:
-    """The cursor's number, 0 at its end, and the ids of its batch."""
-    number, ids = 0, []
+def _fields(cursor: bytes) -> Iterator[tuple[str, int, int, int]]:
+    """The name, type, start and end of each."""
     at = 4
     while kind := cursor[at]:
         end = cursor.index(0, at)
-        name, at = cursor[at + 1 : end], end + 1
+        name, at = cursor[at + 1 : end].decode(), end + 1
         if kind == _LONG:
-            if name == b"id":
-                (number,) = unpack_from("<q", cursor, at)
-            at += 8
+            end = at + 8
         elif kind == _BOOLEAN:
-            at += 1
+            end = at + 1
         elif kind in (_OBJECT, _ARRAY):
-            (size,) = unpack_from("<i", cursor, at)
-            if kind == _ARRAY:
-                ids = _ids(cursor, at + 4, at + size - 1, field)
-            at += size
+            end = at + unpack_from("<i", cursor, at)[0]
         elif kind == _TEXT:
-            at += 4 + unpack_from("<i", cursor, at)[0]
+            end = at + 4 + unpack_from("<i", cursor, at)[0]
         else:
             raise ValueError(f"A cursor with {name!r} of type {kind} is not known.")
-    return number, ids
+        yield name, kind, at, end
+        at = end
+
+
+def _cut(cursor: bytes, field: str) -> list[bytes]:
+    """The ids of a batch of documents that have one in `field` and nothing else."""
+    for _, kind, at, end in _fields(cursor):
+        if kind == _ARRAY:
+            return _ids(cursor, at + 4, end - 1, field)
+    raise ValueError("A cursor without a batch is not known.")
 
 
 def _ids(cursor: bytes, at: int, end: int, field: str) -> list[bytes]:
