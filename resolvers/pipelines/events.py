@@ -74,8 +74,7 @@ def event_stages(fact: EventFact) -> list[Document]:
 def distinct_stages(fact: EventFact) -> list[Document]:
     """The same for a distinct count: what is no value is left aside last, so that an
     index which has the property tells everything."""
-    _, *groups = measure_stages(fact)
-    first, second = groups
+    _, first, second = measure_stages(fact)
     is_value = scalar_filter(FieldFact(("_id", "v"), Present(), custom=True))
     match = {"$match": event_filter(fact)}
     return [match, first, {"$match": is_value}, second, {"$match": _having(fact)}]
@@ -85,18 +84,18 @@ def measure_stages(fact: EventFact) -> list[Document]:
     """Stages on the events: the measure `m` of each profile `_id` that has such
     events."""
     match = event_filter(fact)
-    measured = _measured(fact)
-    groups: list[Document] = [{"$group": {"_id": "$profile_id", "m": measured}}]
-    if fact.measure is Measure.COUNT_DISTINCT:
-        field = fact.of or ("value",)
-        of = FieldFact(field, Present(), custom=field[0] == "properties")
-        match.setdefault("$and", []).append(scalar_filter(of))
-        value = {"p": "$profile_id", "v": f"${'.'.join(field)}"}
-        groups = [
-            {"$group": {"_id": value}},
-            {"$group": {"_id": "$_id.p", "m": {"$sum": 1}}},
-        ]
-    return [{"$match": match}, *groups]
+    if fact.measure is not Measure.COUNT_DISTINCT:
+        grouped = {"_id": "$profile_id", "m": _measured(fact)}
+        return [{"$match": match}, {"$group": grouped}]
+    field = fact.of or ("value",)
+    of = FieldFact(field, Present(), custom=field[0] == "properties")
+    match.setdefault("$and", []).append(scalar_filter(of))
+    value = {"p": "$profile_id", "v": f"${'.'.join(field)}"}
+    return [
+        {"$match": match},
+        {"$group": {"_id": value}},
+        {"$group": {"_id": "$_id.p", "m": {"$sum": 1}}},
+    ]
 
 
 def _having(fact: EventFact) -> Document:

@@ -204,7 +204,6 @@ def _candidates(told: Told, narrowed: Document, rest: Node) -> list[Document]:
 
 
 _STAGES = {
-    Strategy.MATCH: _flags,
     Strategy.FLAGS: _flags,
     Strategy.SETS: _sets,
     Strategy.CANDIDATES: _candidates,

@@ -67,8 +67,8 @@ async def new_page(
     *,
     are_all: bool = True,
 ) -> Page:
-    """The page from the members in their order, `to_hold` of them at most; those after
-    it are held. `are_all` is False when more than `ids` may follow."""
+    """The page from the first members in their order; up to HELD of them are held for
+    the pages after it. `are_all` is False when others than `ids` may follow these."""
     held_id = None
     if len(ids) > page.size and not page.backwards:
         held_id = ObjectId()

@@ -34,7 +34,19 @@ async def test_more_are_looked_at_when_that_promises_enough(db: Database) -> Non
     assert await found(db, 3, 1, 3, 4) == (ids[3:16], False)
 
 
-async def test_rare_members_are_not_looked_for(db: Database) -> None:
+async def test_rare_members_are_not_looked_for(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await people(db, 20)
+
+    # None of four: twelve more, where that is not too many.
+    monkeypatch.setattr("resolvers.segments.first_members.MOST", 12)
+    assert await found(db, 10, 1, 2, 4) == (ids[10:16], False)
+    monkeypatch.setattr("resolvers.segments.first_members.MOST", 11)
+    assert await found(db, 10, 1, 2, 4) is None
+
+
+async def test_those_that_are_not_found_soon_are_given_up(db: Database) -> None:
     await people(db, 20)
 
     assert await found(db, 18, 1, 2, 1) is None
