@@ -191,7 +191,7 @@ def test_what_was_typed_outlives_the_network(shop: Shop, page: Page) -> None:
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
     page.context.set_offline(False)
-    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
 
     shop.mailed("grace@example.org", "confirm")
 
@@ -210,7 +210,7 @@ def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
 
     expect(page.get_by_label("E-mail")).to_have_value("grace@example.org")
     page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
     kept = page.evaluate("Object.keys(localStorage).map(key => key.split(':')[2])")
     assert kept == ["done"]
 
@@ -275,7 +275,7 @@ def test_its_own_page_is_the_same_form(shop: Shop, page: Page) -> None:
     fill_in(page, "mary@example.org")
     page.get_by_role("button", name="Sign up").click()
 
-    expect(page.get_by_role("status")).to_contain_text("Please confirm")
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
 
 
 @pytest.mark.parametrize(
