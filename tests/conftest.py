@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
+import pymongo
 import pytest
 
 from resolvers.collections import prepare
@@ -21,7 +22,12 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def mongodb_uri() -> Iterator[str]:
-    """`MONGODB_URI` when it is set, else a mongod of the suite's own."""
+    """`MONGODB_URI` when it is set, else a mongod of the suite's own.
+
+    Tests state times of the past. What they keep until a time that has passed, too,
+    would be gone as soon as the server looks, once a minute: ours never does, and one
+    that is given should run with `ttlMonitorEnabled=false`.
+    """
     if given := os.environ.get("MONGODB_URI"):
         yield given
         return
@@ -29,6 +35,8 @@ def mongodb_uri() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="audience-test-") as folder,
         running_mongod(Path(folder), cache_gb=0.25) as mongod,
     ):
+        with pymongo.MongoClient[dict[str, object]](mongod.uri) as client:
+            client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
         yield mongod.uri
 
 

@@ -489,6 +489,7 @@ MIXED_COUNTS = {
 async def check_mixed(db: Database, import_id: ObjectId) -> None:
     (found,) = await imports_by_id(db, [import_id])
     assert found is not None
+    assert found.get("failure") is None
     assert (found["status"], found["counts"]) == ("COMPLETED", MIXED_COUNTS)
     assert await db.profiles.count_documents({}) == 4_982
     members = {"lists": {"$size": 1}, "consent.email.status": "SUBSCRIBED"}
