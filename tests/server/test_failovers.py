@@ -215,7 +215,8 @@ async def _kinds(db: Database) -> dict[str, int]:
 
 
 async def _roll_over(db: Database) -> None:
-    """Writes until the log begins after what it holds now."""
+    """Writes until the log begins after what it holds now; MongoDB cuts it off once a
+    minute."""
     last = (await db.client.admin.command("ping"))["operationTime"]
     log = db.client["local"]["oplog.rs"]
     async with asyncio.timeout(150):

@@ -111,7 +111,10 @@ def test_a_command_on_a_new_folder_says_so_and_shows_whole_ids(tmp_path: Path) -
     made = run_audience("key", "create", "Shop", "--scope", "lists:read", *data)
     shown = run_audience("key", "list", *data, COLUMNS="60")
 
-    assert made.stderr == f"Making a new database in {tmp_path / 'new'}.\n"
+    folder = tmp_path / "new"
+    assert made.stderr == (
+        f"Making a new database in {folder}.\nIt is shown this once; keep it.\n"
+    )
     assert made.stdout.startswith("sk_")
     assert shown.stderr == ""
     assert len(re.findall(r"key_[0-9a-f]{24}", shown.stdout)) == 1
