@@ -238,8 +238,8 @@ async def _recover(running: Running) -> None:
             await recover_batches(running.db, datetime.now(UTC))
             await finish_deletions(running.db)
             await finish_erasures(running.db, datetime.now(UTC))
-        except PyMongoError:
-            _log.warning("recovery postponed", exc_info=True)
+        except PyMongoError as error:
+            _log.warning("recovery postponed", reason=str(error)[:200])
         except Exception:  # noqa: BLE001 - the next round is not to be lost
             _log.exception("recovery failed")
         await asyncio.sleep(RECOVERY_SECONDS)
@@ -256,6 +256,6 @@ async def _keep_indexes(running: Running) -> None:
             for path in failed.keys() - told:
                 _log.warning("no index on %s can be made: %s", path, failed[path])
             told = set(failed)
-        except PyMongoError:
-            _log.warning("indexes postponed", exc_info=True)
+        except PyMongoError as error:
+            _log.warning("indexes postponed", reason=str(error)[:200])
         await asyncio.sleep(INDEX_SECONDS)

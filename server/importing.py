@@ -57,8 +57,8 @@ async def watch_imports(running: Running) -> None:
                 is_idle = worker is None or worker.returncode is not None
                 if is_idle and await has_waiting_imports(running.db, datetime.now(UTC)):
                     worker = await _start_worker(running.settings)
-            except (PyMongoError, OSError):
-                _log.warning("imports postponed", exc_info=True)
+            except (PyMongoError, OSError) as error:
+                _log.warning("imports postponed", reason=str(error)[:200])
             await asyncio.sleep(WATCH_SECONDS)
     finally:
         if worker is not None and worker.returncode is None:

@@ -81,8 +81,8 @@ async def watch_calls(running: Running) -> None:
                 tokens=running.tokens,
                 deliver=deliver,
             )
-        except PyMongoError:
-            _log.warning("calls postponed", exc_info=True)
+        except PyMongoError as error:
+            _log.warning("calls postponed", reason=str(error)[:200])
         await asyncio.sleep(WATCH_SECONDS)
 
 

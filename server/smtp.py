@@ -46,8 +46,8 @@ class Postman:
                 await self.send_waiting()
             except (SMTPException, OSError) as error:
                 _log.warning("mail server out of reach", reason=str(error))
-            except PyMongoError:
-                _log.warning("mail postponed", exc_info=True)
+            except PyMongoError as error:
+                _log.warning("mail postponed", reason=str(error)[:200])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self.wake.wait()

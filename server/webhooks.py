@@ -83,8 +83,8 @@ async def deliver(
                         swept = time.monotonic()
                         await forget_old(db, datetime.now(UTC))
                     await _look(sending)
-                except PyMongoError:
-                    _log.warning("webhooks postponed", exc_info=True)
+                except PyMongoError as error:
+                    _log.warning("webhooks postponed", reason=str(error)[:200])
                     pause = FAILED_SECONDS
                 except Exception:  # noqa: BLE001 - the others' messages are sent on
                     _log.exception("webhooks failed")
