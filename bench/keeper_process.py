@@ -1,4 +1,4 @@
-"""A keeper in a process of its own, and what it takes."""
+"""A keeper in a process of its own."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from resolvers.db import Database, find
 from resolvers.memberships import freshness_of
@@ -31,19 +30,6 @@ async def keeping(
     finally:
         process.terminate()
         process.wait(30)
-
-
-def processor_seconds(pid: int) -> float:
-    """Seconds of processor time that the process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1_024
-    return 0.0
 
 
 async def _fresh(db: Database) -> None:

@@ -1,6 +1,8 @@
 """The segments of which the membership bench keeps who is in: of all kinds."""
 
 from bench.generated import CITIES, LIST, METRICS
+from bench.questions import days as span
+from bench.questions import has
 from resolvers.db import Document
 
 
@@ -43,7 +45,7 @@ def did(
         "metric": {"name": metric},
         "measure": measure,
         "compare": compare,
-        "during": {"inTheLast": _days(days)},
+        "during": {"inTheLast": span(days)},
     }
     if where:
         event["where"] = where
@@ -56,7 +58,7 @@ def _kind(number: int) -> Document:
         _property("properties.tier", {"text": {"equals": "gold"}}),
         {"groups": [{"anyOf": [consent]}]},
         _property("properties.birthday", {"date": {"anniversary": {"today": True}}}),
-        _property("createdAt", {"date": {"during": {"inTheLast": _days(30)}}}),
+        _property("createdAt", {"date": {"during": {"inTheLast": span(30)}}}),
         did("Placed Order", {"atLeast": 500}, 30, measure="SUM"),
         did(
             "Placed Order",
@@ -79,13 +81,8 @@ def _kind(number: int) -> Document:
     return kinds[number]
 
 
-def _days(amount: int) -> Document:
-    return {"amount": amount, "unit": "DAY"}
-
-
 def _property(path: str, comparison: Document) -> Document:
-    filter = {"path": path, "is": comparison}
-    return {"groups": [{"anyOf": [{"property": {"filter": filter}}]}]}
+    return {"groups": [{"anyOf": [has(path, comparison)]}]}
 
 
 def _both(*definitions: Document) -> Document:

@@ -18,9 +18,9 @@ from rich.table import Table
 from audience.events import NewEvent
 from bench.compare import show
 from bench.generated import METRICS, fill, generated
-from bench.keeper_process import keeping, peak_mb, processor_seconds
+from bench.keeper_process import keeping
 from bench.kept_segments import definitions, did
-from bench.load import BenchFailed
+from bench.load import BenchFailed, cpu_seconds, peak_megabytes
 from bench.membership_delays import (
     PROBE,
     Row,
@@ -95,20 +95,20 @@ async def _build(db: Database, uri: str, mongod: int, segments: int) -> list[Row
     for title, definition in definitions()[:segments]:
         await create_segment(db, title, definition, now=now)
     await create_segment(db, PROBE, did("Probe", {"atLeast": 1}, 1), now=now)
-    used = processor_seconds(mongod)
+    used = cpu_seconds(mongod)
     async with keeping(db, uri, awaited=False) as pid:
         start = time.perf_counter()
         while await db.segments.count_documents({"kept": None}):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         built = time.perf_counter() - start
-        keeper, peak = processor_seconds(pid), peak_mb(pid)
+        keeper, peak = cpu_seconds(pid), peak_megabytes(pid)
     members = await db.segment_members.estimated_document_count()
     return [
         ("all memberships built from nothing, s", f"{built:.1f}"),
         ("memberships", f"{members:,}"),
         (
             "processor time of the keeper / of mongod, s",
-            f"{keeper:.0f} / {processor_seconds(mongod) - used:.0f}",
+            f"{keeper:.0f} / {cpu_seconds(mongod) - used:.0f}",
         ),
         ("keeper's largest memory, MB", f"{peak:.0f}"),
     ]

@@ -14,8 +14,8 @@ from bson import ObjectId
 from audience.events import NewEvent
 from audience.identity import Identity
 from bench.generated import METRICS, email_of
-from bench.keeper_process import keeping, peak_mb
-from bench.load import BenchFailed
+from bench.keeper_process import keeping
+from bench.load import BenchFailed, peak_megabytes
 from resolvers.db import Database, find
 from resolvers.events import track_events
 from resolvers.metrics import ensure_metrics
@@ -30,7 +30,7 @@ async def follow_delays(
     """From an acknowledged event until its profile is seen to be in."""
     async with keeping(db, uri) as pid, _steady(db, people, rate):
         waits = await _latencies(db, people, seconds)
-        peak = peak_mb(pid)
+        peak = peak_megabytes(pid)
     return [
         (f"event to membership at {rate}/s, ms, median", f"{_at(waits, 0.5):.0f}"),
         ("the same, p99", f"{_at(waits, 0.99):.0f}"),
