@@ -29,7 +29,13 @@ from resolvers.signups.drafting import (
     unanswered,
 )
 from resolvers.signups.people import Newcomer, people_of
-from resolvers.signups.writing import Written, read_people, read_person, write_people
+from resolvers.signups.writing import (
+    Written,
+    read_people,
+    read_person,
+    write_people,
+    write_person,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ async def subscribe_known(
             return None
         asked = channels_to_confirm(draft, new, found, is_trusted=True)
         changes, waiting = draft_sign_up(draft, sign_up, found, new, asked, proof, now)
-        await write_people(db, [Written(draft, changes, now)], session)
+        await write_person(db, draft, changes, now, session)
         return [_confirmation(profile, each, tokens, now) for each in waiting]
 
     confirmations = await transaction(db, work)
