@@ -254,7 +254,8 @@ async def _keep_indexes(running: Running) -> None:
             most = running.settings.property_indexes
             failed = await keep_indexes(running.db, datetime.now(UTC), most)
             for path in failed.keys() - told:
-                _log.warning("no index on %s can be made: %s", path, failed[path])
+                reason = str(failed[path])[:200]
+                _log.warning("index cannot be made", path=path, reason=reason)
             told = set(failed)
         except PyMongoError as error:
             _log.warning("indexes postponed", reason=str(error)[:200])

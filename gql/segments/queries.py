@@ -1,6 +1,7 @@
 """The queries for segments."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import strawberry
@@ -110,10 +111,7 @@ class SegmentQuery:
     )
     @staticmethod
     async def property_indexes(context: Context) -> list[Document]:
-        return [
-            {"path": it.path, "segments": it.segments, "is_ready": it.is_ready}
-            for it in await property_indexes(context.db)
-        ]
+        return [asdict(it) for it in await property_indexes(context.db)]
 
 
 async def _count_segments(
