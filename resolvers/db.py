@@ -312,18 +312,12 @@ async def _read_all(
     rows: list[Document]
     if isinstance(collection, AsyncIOMotorCollection):
         own = session and session.delegate
-
-        def read() -> list[Document]:
-            found: list[Document] = open_cursor(collection.delegate, own).to_list()
-            return found
-
-        loop = collection.get_io_loop()
-        rows = await run_on_executor(loop, read)  # type: ignore[no-untyped-call]
-        return rows
-    opened = open_cursor(collection, session)
-    # PyMongo's `aggregate` is awaited for its cursor, `find` answers it at once.
-    cursor = await opened if isinstance(opened, Awaitable) else opened
-    rows = await cursor.to_list(None)
+        rows = await _in_thread(
+            collection, lambda: open_cursor(collection.delegate, own).to_list()
+        )
+    else:
+        cursor = await _awaited(open_cursor(collection, session))
+        rows = await cursor.to_list(None)
     return rows
 
 
@@ -340,22 +334,31 @@ async def read_until(
             with open_cursor(collection.delegate) as cursor:
                 all(map(take, cursor))
 
-        loop = collection.get_io_loop()
-        await run_on_executor(loop, read)  # type: ignore[no-untyped-call]
+        await _in_thread(collection, read)
         return
-    opened = open_cursor(collection)
-    cursor = await opened if isinstance(opened, Awaitable) else opened
-    async with cursor:
+    async with await _awaited(open_cursor(collection)) as cursor:
         async for row in cursor:
             if not await asyncio.to_thread(take, row):
                 return
 
 
+async def _in_thread(collection: Any, work: Callable[[], Any]) -> Any:
+    """What the work answers in one of Motor's threads."""
+    loop = collection.get_io_loop()
+    return await run_on_executor(loop, work)  # type: ignore[no-untyped-call]
+
+
+async def _awaited(given: Any) -> Any:
+    """Both drivers answer `find` at once and sessions only when awaited; PyMongo's
+    `aggregate` is awaited for its cursor, Motor's is not."""
+    return await given if isinstance(given, Awaitable) else given
+
+
 async def started_session(db: Database) -> Session:
     """A session for commands that belong together, such as a cursor's. Its user ends
     it."""
-    starting = cast("Any", db.client).start_session(causal_consistency=False)
-    session: Session = await starting if isinstance(starting, Awaitable) else starting
+    client = cast("Any", db.client)
+    session: Session = await _awaited(client.start_session(causal_consistency=False))
     return session
 
 
@@ -368,10 +371,8 @@ async def transaction(
     have no effect but through its session, which is one of its own or the given."""
     if session is not None:
         return await _transacted(session, work)
-    starting = cast("Any", db.client.start_session())
-    session = await starting if isinstance(starting, Awaitable) else starting
-    async with session:
-        return await _transacted(session, work)
+    async with await _awaited(db.client.start_session()) as own:
+        return await _transacted(own, work)
 
 
 async def _transacted(

@@ -24,13 +24,15 @@ class Recent:
     ) -> Value:
         """The value that was read at most so many seconds ago and is good still, or
         what `read` finds now."""
-        at, value = self.found.get(name, (-seconds, None))
         now = time.monotonic()
-        if name not in self.found or now - at > seconds or not is_good(value):
-            value = await read()
-            self.found[name] = (now, value)
-        known: Value = value
-        return known
+        if name in self.found:
+            at, known = self.found[name]
+            if now - at <= seconds and is_good(known):
+                value: Value = known
+                return value
+        value = await read()
+        self.found[name] = (now, value)
+        return value
 
     def forget(self, name: Hashable) -> None:
         """It is read the next time."""
