@@ -16,11 +16,10 @@ from resolvers.pipelines.steps import (
 )
 from resolvers.segments.estimates import (
     best_way,
-    cost_of_all,
     cost_of_some,
     sample_events,
 )
-from resolvers.segments.sets import read_sets
+from resolvers.segments.sets import read_sets, read_sets_of
 
 FEW = 5_000  # profiles whose own events are read
 MANY = 400_000  # ids that one filter may name: eight megabytes
@@ -42,13 +41,14 @@ async def settled(
     facts = open_facts(asked)
     people = await db.profiles.estimated_document_count()
     sample = await sample_events(db)
+    ways = {fact: best_way(sample, fact) for fact in facts}
     # One set and nothing else is counted where it is, unless an index is asked for.
     stays = (
         isinstance(asked.node, Leaf)
         and asked.strategy is Strategy.SETS
-        and best_way(sample, asked.node.fact).by is None
+        and ways[asked.node.fact].by is None
     )
-    cost = cost_of_all(sample, facts)
+    cost = sum(each.cost for each in ways.values())
     is_cheap = people > _FEW_PEOPLE and cost < people * (2 if stays else 1) * _SCAN
     if way is Strategy.PROFILES_FIRST or (
         way is None and not is_cheap and await _may_be_few(db, asked, people)
@@ -59,12 +59,12 @@ async def settled(
         if not is_few and len(candidates) <= FEW:
             is_few = cost_of_some(sample, facts, len(candidates), events) < cost
         if is_few:
-            sets = await read_sets(db, facts, MANY, among=candidates)
+            sets = await read_sets_of(db, facts, candidates, MANY)
             answer = by_profiles(asked, candidates, sets)
             return answer if answer.named <= MANY else asked
     if way is None and stays:
         return asked
-    sets = await read_sets(db, facts, MANY, sample=sample)
+    sets = await read_sets(db, ways, MANY)
     if sum(map(len, sets.values())) > MANY:
         return asked
     answer = by_events(asked, sets, people)

@@ -112,11 +112,6 @@ def best_way(sample: EventSample, fact: Fact) -> Way:
     return min(ways, key=lambda way: way.cost)
 
 
-def cost_of_all(sample: EventSample, facts: Sequence[Fact]) -> float:
-    """To read the sets from everybody's events."""
-    return sum(best_way(sample, fact).cost for fact in facts)
-
-
 def cost_of_some(
     sample: EventSample, facts: Sequence[Fact], profiles: int, events: int
 ) -> float:

@@ -9,15 +9,13 @@ from resolvers.pages import (
     Order,
     Page,
     PageRequest,
-    keyset_filter,
     read_page,
-    sort_of,
 )
 from resolvers.profiles import search_filter
 from resolvers.segments.answers import settled
 from resolvers.segments.checks import check_references
-from resolvers.segments.first_members import first_members
-from resolvers.segments.holding import held_page, name_of, new_page, to_hold
+from resolvers.segments.first_members import first_page
+from resolvers.segments.holding import found_page, held_page, name_of
 from resolvers.segments.questions import looked_up, questions_of
 from resolvers.segments.references import references_of
 
@@ -50,12 +48,10 @@ async def filtered_profiles(
     held = await held_page(db, name, order, page, asked)
     if held is not None:
         return held
-    beyond, sort = keyset_filter(order, page), sort_of(order, page)
     if order.path == "_id":
-        first = await first_members(db, asked, beyond, sort["_id"], page.size + 1)
+        first = await first_page(db, name, order, page, asked)
         if first is not None:
-            ids, are_all = first
-            return await new_page(db, name, order, page, ids, asked, are_all=are_all)
+            return first
     asked = await settled(db, asked)
     match, stages = asked.match, asked.stages
     if match is None and order.path != "_id":
@@ -66,13 +62,4 @@ async def filtered_profiles(
             stages = [*stages, *looked_up(order.path)]
     if match is not None:
         stages = [{"$match": match}]
-    ids = await read_ids(
-        db.profiles,
-        [
-            *stages,
-            *([{"$match": beyond}] if beyond else []),
-            {"$sort": sort},
-            {"$limit": to_hold(page)},
-        ],
-    )
-    return await new_page(db, name, order, page, ids, asked)
+    return await found_page(db, name, order, page, stages, asked)

@@ -7,10 +7,11 @@ from bson import ObjectId
 
 from resolvers.db import Database, Document
 from resolvers.id_reads import read_ids
-from resolvers.pages import both
+from resolvers.pages import Order, Page, PageRequest, both, keyset_filter, sort_of
 from resolvers.pipelines import Question
 from resolvers.pipelines.steps import by_profiles, open_facts, undecided
-from resolvers.segments.sets import read_sets
+from resolvers.segments.holding import new_page
+from resolvers.segments.sets import read_sets_of
 
 LOOKED_AT = 500
 """Profiles that are looked at first."""
@@ -18,6 +19,19 @@ LOOKED_AT = 500
 MOST = 4_000
 """Profiles that are looked at after them, where the first have shown that as many will
 do."""
+
+
+async def first_page(
+    db: Database, name: str, order: Order, page: PageRequest, asked: Question
+) -> Page | None:
+    """The page in an order by ids, from the first members; None when these are too
+    rare."""
+    beyond, direction = keyset_filter(order, page), sort_of(order, page)["_id"]
+    first = await first_members(db, asked, beyond, direction, page.size + 1)
+    if first is None:
+        return None
+    ids, are_all = first
+    return await new_page(db, name, order, page, ids, asked, are_all=are_all)
 
 
 async def first_members(
@@ -63,7 +77,7 @@ async def _members(
     span = {"_id": {"$gte": min(ids[0], ids[-1]), "$lte": max(ids[0], ids[-1])}}
     mine = [{"$match": both(span, undecided(asked))}]
     candidates = await read_ids(db.profiles, mine)
-    sets = await read_sets(db, open_facts(asked), len(candidates), among=candidates)
+    sets = await read_sets_of(db, open_facts(asked), candidates, len(candidates))
     answer = by_profiles(asked, candidates, sets)
     return await read_ids(
         db.profiles,

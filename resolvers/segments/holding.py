@@ -15,7 +15,17 @@ from typing import Any
 from bson import ObjectId
 
 from resolvers.db import Database, Document, at_once, find
-from resolvers.pages import Order, Page, PageRequest, cursor_of, held_under, page_of
+from resolvers.id_reads import read_ids
+from resolvers.pages import (
+    Order,
+    Page,
+    PageRequest,
+    cursor_of,
+    held_under,
+    keyset_filter,
+    page_of,
+    sort_of,
+)
 
 HELD = 2_000
 HELD_FOR = timedelta(minutes=1)
@@ -52,9 +62,31 @@ async def held_page(
     return await _page(db, order, page, rest[: page.size + 1], scope, held_id)
 
 
-def to_hold(page: PageRequest) -> int:
+def _to_hold(page: PageRequest) -> int:
     """How many members to read for the page and for what is held after it."""
     return page.size + 1 if page.backwards else max(HELD, page.size) + 1
+
+
+async def found_page(
+    db: Database,
+    name: str,
+    order: Order,
+    page: PageRequest,
+    stages: Sequence[Document],
+    scope: Any = None,
+) -> Page:
+    """The page from the members that the stages find, and what is held after it."""
+    beyond = keyset_filter(order, page)
+    ids = await read_ids(
+        db.profiles,
+        [
+            *stages,
+            *([{"$match": beyond}] if beyond else []),
+            {"$sort": sort_of(order, page)},
+            {"$limit": _to_hold(page)},
+        ],
+    )
+    return await new_page(db, name, order, page, ids, scope)
 
 
 async def new_page(

@@ -16,7 +16,6 @@ from audience.plan import References, plan
 from audience.words import words_of
 from resolvers.branches import united
 from resolvers.db import QUERY_LIMIT_MS, Database, Document, aggregate
-from resolvers.id_reads import read_ids
 from resolvers.pages import (
     Order,
     Page,
@@ -28,8 +27,8 @@ from resolvers.pages import (
 from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
 from resolvers.segments.checks import check_references
-from resolvers.segments.first_members import first_members
-from resolvers.segments.holding import held_page, name_of, new_page, to_hold
+from resolvers.segments.first_members import first_page
+from resolvers.segments.holding import found_page, held_page, name_of
 from resolvers.segments.references import names_in, references_of
 from resolvers.segments.ways import estimated_size, indexes_used
 
@@ -62,27 +61,17 @@ class Preview:
         held = await held_page(db, self.name, BY_ID, page, self.asked)
         if held is not None:
             return held
-        beyond, sort = keyset_filter(BY_ID, page), sort_of(BY_ID, page)
         if self.asked.match is None and not self.answers:
-            wanted = page.size + 1
-            first = await first_members(db, self.asked, beyond, sort["_id"], wanted)
+            first = await first_page(db, self.name, BY_ID, page, self.asked)
             if first is not None:
-                ids, are_all = first
-                return await new_page(
-                    db, self.name, BY_ID, page, ids, self.asked, are_all=are_all
-                )
+                return first
         asked = await self.settled(db)
         if asked.strategy is Strategy.MATCH:
             (found,) = await _pages(db, [asked], page)
             return found
-        stages: list[Document] = [
-            *([{"$match": asked.match}] if asked.match is not None else asked.stages),
-            *([{"$match": beyond}] if beyond else []),
-            {"$sort": sort},
-            {"$limit": to_hold(page)},
-        ]
-        ids = await read_ids(db.profiles, stages)
-        return await new_page(db, self.name, BY_ID, page, ids, asked)
+        match = asked.match
+        stages = [{"$match": match}] if match is not None else asked.stages
+        return await found_page(db, self.name, BY_ID, page, stages, asked)
 
     async def reachable(self, db: Database) -> dict[Channel, int]:
         """How many of them can receive marketing on each channel."""

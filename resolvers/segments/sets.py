@@ -19,9 +19,10 @@ from resolvers.id_reads import is_multikey, read_distinct, read_ids
 from resolvers.pipelines.events import event_filter, is_any_number
 from resolvers.pipelines.narrowing import Narrowing, narrowed_stages
 from resolvers.pipelines.steps import reading
-from resolvers.segments.estimates import EventSample, Way, best_way
+from resolvers.segments.estimates import Way
 
 Answer = TypeVar("Answer")
+Key = TypeVar("Key")
 
 _AT_ONCE = 4
 _FEW_VALUES = 64  # of a property: each is a command of its own
@@ -29,30 +30,42 @@ _NO_SUCH_HINT = 2
 
 
 async def read_sets(
-    db: Database,
-    facts: Sequence[Fact],
-    limit: int,
-    *,
-    sample: EventSample | None = None,
-    among: Sequence[ObjectId] | None = None,
+    db: Database, ways: Mapping[Fact, Way], limit: int
 ) -> dict[Fact, list[ObjectId]]:
-    """For each fact the profiles of whom it holds, of everybody or `among` some; one
-    more than `limit` at most. `sample` tells the ways."""
-    turn = asyncio.Semaphore(_AT_ONCE)
+    """For each fact the profiles of whom it holds, of everybody, read in its way; one
+    more than `limit` at most."""
 
     async def read(fact: Fact) -> list[ObjectId]:
-        if among is not None:
-            stages = [*reading(fact, among), {"$limit": limit + 1}]
-            return await read_ids(db.events, stages, hint=HISTORIES) if among else []
-        way = best_way(sample, fact) if sample is not None else Way(0)
-        return await by_way(db, way, lambda way: read_set(db, fact, way, limit))
+        return await by_way(db, ways[fact], lambda way: read_set(db, fact, way, limit))
 
-    async def in_turn(fact: Fact) -> list[ObjectId]:
+    return await _side_by_side(ways, read)
+
+
+async def read_sets_of(
+    db: Database, facts: Sequence[Fact], among: Sequence[ObjectId], limit: int
+) -> dict[Fact, list[ObjectId]]:
+    """The same of some profiles, from the events of those alone."""
+
+    async def read(fact: Fact) -> list[ObjectId]:
+        stages = [*reading(fact, among), {"$limit": limit + 1}]
+        return await read_ids(db.events, stages, hint=HISTORIES) if among else []
+
+    return await _side_by_side(facts, read)
+
+
+async def _side_by_side(
+    asked: Iterable[Key], read: Callable[[Key], Awaitable[Answer]]
+) -> dict[Key, Answer]:
+    """What is read for each, a few at once."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(each: Key) -> Answer:
         async with turn:
-            return await read(fact)
+            return await read(each)
 
-    found = await asyncio.gather(*map(in_turn, facts))
-    return dict(zip(facts, found, strict=True))
+    every = list(asked)
+    found = await asyncio.gather(*map(in_turn, every))
+    return dict(zip(every, found, strict=True))
 
 
 async def by_way(
@@ -107,14 +120,13 @@ async def _counted(
     values = await _values(db, of_metric, by.path, hint)
     if len(values) > _FEW_VALUES:
         return None
-    turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def having(value: Any) -> set[bytes]:
-        one = match | {by.path: value}
-        async with turn:
-            return await read_distinct(db.events, one, "profile_id", limit, hint=hint)
+    # By their places: 1 and true are different values, but not to Python.
+    async def having(place: int) -> set[bytes]:
+        one = match | {by.path: values[place]}
+        return await read_distinct(db.events, one, "profile_id", limit, hint=hint)
 
-    found = await asyncio.gather(*map(having, values))
+    found = (await _side_by_side(range(len(values)), having)).values()
     if any(len(each) > limit for each in found):
         return None
     if await is_multikey(db.events, of_metric, hint):

@@ -90,7 +90,7 @@ def crowd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """How many people there are, as far as limits are concerned."""
     if request.param != "few":
         for each in (questions, filters):
-            monkeypatch.setattr(each, "first_members", _none)
+            monkeypatch.setattr(each, "first_page", _none)
         monkeypatch.setattr(answers, "FEW", 0)
         monkeypatch.setattr(answers, "_VERY_FEW", -1)
     if request.param == "too many":
