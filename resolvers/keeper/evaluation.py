@@ -6,11 +6,12 @@ from datetime import datetime, tzinfo
 
 from bson import ObjectId
 
-from audience.plan import Node, plan
+from audience.plan import plan
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
+from resolvers.id_reads import read_ids
 from resolvers.keeper.kept import Kept
-from resolvers.pipelines import Question, Strategy, Unsuitable, question
+from resolvers.segments.among import question_among
 from resolvers.segments.references import references_of
 
 _TOGETHER = 60
@@ -31,10 +32,13 @@ async def members_among(
     branches: list[list[Document]] = []
     for kept, match in asked:
         node = plan(kept.definition, now=now, zone=zone, references=references)
-        stages = [{"$match": match}] if match else []
-        stages += _question(node).stages
+        question = await question_among(db, node, match)
+        if question.named:
+            # Many ids are a command of their own.
+            found[kept.id].update(await read_ids(db.profiles, question.stages))
+            continue
         marked = {"$project": {"_id": 1, "s": {"$literal": kept.id}}}
-        branches.append([*stages, marked])
+        branches.append([*question.stages, marked])
     for start in range(0, len(branches), _TOGETHER):
         some = branches[start : start + _TOGETHER]
         rows = await aggregate(db.profiles, united(db.profiles.name, some))
@@ -46,16 +50,3 @@ async def members_among(
 def among(ids: Sequence[ObjectId]) -> Document:
     """The filter for these profiles."""
     return {"_id": {"$in": list(ids)}}
-
-
-def _question(node: Node) -> Question:
-    """By documents alone, or by the events of each candidate; nobody else's are
-    read."""
-    try:
-        return question(node, Strategy.MATCH)
-    except Unsuitable:
-        pass
-    try:
-        return question(node, Strategy.CANDIDATES)
-    except Unsuitable:
-        return question(node)

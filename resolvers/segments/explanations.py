@@ -20,9 +20,9 @@ from audience.plan.tree import EventFact, Leaf, SequenceFact
 from audience.words import words_of
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
-from resolvers.pipelines import Strategy, question
 from resolvers.pipelines.events import event_filter, measure_stages
 from resolvers.pipelines.sequences import step_filter
+from resolvers.segments.among import question_among
 from resolvers.segments.known import actual, expected
 from resolvers.segments.references import names_in, references_of
 
@@ -105,7 +105,7 @@ async def _members(
     zone: tzinfo,
     references: References,
 ) -> list[set[ObjectId]]:
-    """For each condition those of the profiles that meet it, in one command."""
+    """For each condition those of the profiles that meet it."""
     branches: list[list[Document]] = []
     for number, condition in enumerate(conditions):
         node = plan(
@@ -114,12 +114,8 @@ async def _members(
             zone=zone,
             references=references,
         )
-        asked = question(node)
-        if asked.match is None:
-            look_up = Strategy.CANDIDATES if asked.can_look_up else Strategy.FLAGS
-            asked = question(node, look_up)
-        stages = [{"$match": {"_id": {"$in": list(ids)}}}, *asked.stages]
-        branches.append([*stages, {"$addFields": {"c": number}}])
+        asked = await question_among(db, node, {"_id": {"$in": list(ids)}})
+        branches.append([*asked.stages, {"$addFields": {"c": number}}])
     members: list[set[ObjectId]] = [set() for _ in conditions]
     for row in await aggregate(db.profiles, united("profiles", branches)):
         members[row["c"]].add(row["_id"])

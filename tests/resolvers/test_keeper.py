@@ -169,6 +169,35 @@ async def test_changes_during_a_build_are_not_lost(
     await assert_true(db, clock.now, ZONE)
 
 
+@pytest.mark.parametrize("many", [0, 100])
+async def test_a_sequence_is_built_piece_by_piece(
+    db: Database, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.keeper.builds.PIECE", 2)
+    monkeypatch.setattr("resolvers.segments.among.MANY", many)
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    people = await make_people(db, *"abcdef")
+    for name in "abcdef":
+        await happen(db, name, NOW)
+    for name in "bdef":
+        await happen(db, name, NOW - DAY)
+    step = {"metric": {"name": "Opened"}}
+    within = {"amount": 3, "unit": "DAY"}
+    sequence = {"sequence": {"steps": [step, step], "within": within}}
+    twice = await make_segment(db, "twice", {"groups": [{"anyOf": [sequence]}]})
+    either = {"groups": [{"anyOf": [sequence, *named("a")["groups"][0]["anyOf"]]}]}
+    named_too = await make_segment(db, "named too", either)
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+
+    assert await shown(db) == {
+        twice["_id"]: {people[at] for at in (1, 3, 4, 5)},
+        named_too["_id"]: {people[at] for at in (0, 1, 3, 4, 5)},
+    }
+    await assert_true(db, clock.now, ZONE)
+
+
 async def test_a_clock_that_was_ahead_is_mended(db: Database) -> None:
     clock = Clock()
     await ensure_metrics(db, ["Opened"], NOW)

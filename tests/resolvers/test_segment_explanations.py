@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import ObjectId, json_util
 
 from audience.conditions import parse
 from audience.summaries import summarise
-from resolvers.db import Database
+from resolvers.db import Database, close, connect
 from resolvers.segments import create_segment, explain_profiles, preview
+from tests.resolvers.test_segment_commands import Recorder
 
 pytestmark = pytest.mark.anyio
 
@@ -217,6 +218,28 @@ async def test_a_condition_is_explained(
     ((one,),) = found.groups
     days = [(NOW - each["timestamp"]).days for each in one.events]
     assert (one.matches, one.words, one.actual, one.expected, days) == told
+
+
+async def test_nobody_elses_events_are_read(db: Database, mongodb_uri: str) -> None:
+    profile = await ada(db)
+    sequence = {"steps": STEPS, "within": {"amount": 4, "unit": "DAY"}}
+    definition = {"groups": [{"anyOf": [{"sequence": sequence}]}]}
+    recorder = Recorder()
+    watched = connect(
+        mongodb_uri, db.name, driver=db.driver, event_listeners=[recorder]
+    )
+
+    (found,) = await explain_profiles(
+        watched, {"definition": definition}, [profile], NOW
+    )
+    await close(watched)
+
+    assert found.matches
+    among = {"$match": {"profile_id": {"$in": [ADA]}}}
+    first = [pipeline[0] for name, pipeline in recorder.sent if name == "events"]
+    assert first == [among, among]
+    besides = [pipeline for name, pipeline in recorder.sent if name != "events"]
+    assert "events" not in json_util.dumps(besides)
 
 
 async def test_a_segment_and_a_share_are_explained(db: Database) -> None:
