@@ -182,7 +182,10 @@ class MessagePathsInput:
     )
     body: str = strawberry.field(description="What it says.")
     id: Maybe[str | None] = strawberry.field(
-        default=None, description="The message's own id: the same again is one."
+        default=None,
+        description="The message's own id: the same again is one. Without it, a "
+        "message that the provider sends again is a new one, even one from before a "
+        "STOP.",
     )
 
 

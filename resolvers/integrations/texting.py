@@ -1,5 +1,6 @@
 """People who text: they join lists by keywords, confirm, stop, and come back."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -13,11 +14,14 @@ from audience.integrations.messages import (
     Meaning,
     Message,
     meaning_of,
+    message_of,
 )
-from audience.signups import leaving, sign_up
+from audience.integrations.reading import read_body
+from audience.signups import SignUp, leaving, sign_up
 from audience.tokens import ConfirmationClaim, Tokens, confirmation_token
 from resolvers.consent import set_consent, state_of
-from resolvers.db import Database, Document
+from resolvers.db import Database, Document, find
+from resolvers.integrations.calls import Outcome, finish_call
 from resolvers.profiles.reads import having
 from resolvers.signups import confirm, subscribe, unsubscribe
 
@@ -29,10 +33,12 @@ async def answer_message(
     message: Message,
     *,
     now: datetime,
+    received_at: datetime,
     tokens: Tokens,
 ) -> str | None:
     """Does what the sender wants, and answers what they are told; None where nothing
-    is said."""
+    is said. A yes is of the moment it came, so that none that had to wait undoes a
+    newer no."""
     meaning, keyword = meaning_of(settings, message.body)
     reply: str | None
     match meaning:
@@ -45,18 +51,21 @@ async def answer_message(
                 method=Method.INBOUND_MESSAGE,
                 source=integration["name"],
             )
+            await _drop_older(db, integration, settings, message, now, received_at)
             reply = STOPPED
         case Meaning.HELP:
             reply = settings.help_text
         case Meaning.YES:
-            reply = await _confirm(db, settings, message, now, tokens)
+            reply = await _confirm(db, settings, message, now, received_at, tokens)
             if reply is None:
-                reply = await _restart(db, integration, message, now)
+                reply = await _restart(db, integration, message, now, received_at)
         case Meaning.START:
-            reply = await _restart(db, integration, message, now)
+            reply = await _restart(db, integration, message, now, received_at)
         case Meaning.KEYWORD:
             assert keyword is not None  # noqa: S101 - it comes with its meaning
-            reply = await _join(db, integration, keyword, message, now, tokens)
+            wanted = replace(_wanted(integration, keyword, message), at=received_at)
+            done = await subscribe(db, wanted, now=now, tokens=tokens, is_trusted=True)
+            reply = CONFIRM if done.confirmations else keyword.reply
         case Meaning.NOTHING:
             reply = None
         case _:
@@ -64,15 +73,8 @@ async def answer_message(
     return None if message.is_answered else reply
 
 
-async def _join(
-    db: Database,
-    integration: Document,
-    keyword: Keyword,
-    message: Message,
-    now: datetime,
-    tokens: Tokens,
-) -> str:
-    wanted = sign_up(
+def _wanted(integration: Document, keyword: Keyword, message: Message) -> SignUp:
+    return sign_up(
         keyword.list_id,
         {"phoneNumber": message.sender},
         channels=[Channel.SMS],
@@ -80,8 +82,6 @@ async def _join(
         consent_text=keyword.consent_text,
         method=Method.INBOUND_MESSAGE,
     )
-    done = await subscribe(db, wanted, now=now, tokens=tokens, is_trusted=True)
-    return CONFIRM if done.confirmations else keyword.reply
 
 
 async def _confirm(
@@ -89,16 +89,22 @@ async def _confirm(
     settings: TextMessages,
     message: Message,
     now: datetime,
+    received_at: datetime,
     tokens: Tokens,
 ) -> str | None:
-    """Confirms what waits of the sender, to the lists of this number's keywords."""
+    """Confirms what waited of the sender when they wrote, to the lists of this number's
+    keywords."""
     person = await _person(db, message.sender)
     waiting = person.get("pending", []) if person else []
     replies = {each.list_id: each.reply for each in settings.keywords}
     reply = None
     for each in waiting:
         list_id = str(each["list_id"])
-        if list_id in replies and each["address"] == message.sender:
+        if (
+            list_id in replies
+            and each["address"] == message.sender
+            and each["requested_at"] <= received_at
+        ):
             claim = ConfirmationClaim(
                 str(person["_id"]) if person else "",
                 list_id,
@@ -113,7 +119,11 @@ async def _confirm(
 
 
 async def _restart(
-    db: Database, integration: Document, message: Message, now: datetime
+    db: Database,
+    integration: Document,
+    message: Message,
+    now: datetime,
+    received_at: datetime,
 ) -> str | None:
     """Subscribes who had stopped; for everybody else the word has no meaning here."""
     person = await _person(db, message.sender)
@@ -131,10 +141,36 @@ async def _restart(
             now=now,
             method=Method.INBOUND_MESSAGE,
             source=integration["name"],
+            at=received_at,
         )
-    except AudienceError:  # changed this very moment
+    except AudienceError:  # changed since
         return None
     return STARTED
+
+
+async def _drop_older(
+    db: Database,
+    integration: Document,
+    settings: TextMessages,
+    message: Message,
+    now: datetime,
+    received_at: datetime,
+) -> None:
+    """Forgets what else of the sender waits. Of who is not known yet, nothing but that
+    would keep a keyword from being tried after its STOP."""
+    waiting = {
+        "integration_id": integration["_id"],
+        "outcome": Outcome.WAITING,
+        "received_at": {"$lt": received_at},
+    }
+    for call in await find(db.integration_calls, waiting):
+        try:
+            older = message_of(settings, read_body(settings, bytes(call["body"])))
+        except AudienceError:  # refused once it is worked on
+            continue
+        if older.sender == message.sender:
+            why = "The sender has stopped since."
+            await finish_call(db, call, Outcome.IGNORED, now, message=why)
 
 
 async def _person(db: Database, number: str) -> Document | None:

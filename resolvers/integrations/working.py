@@ -107,7 +107,13 @@ async def _work(
     if isinstance(settings, TextMessages):
         message = message_of(settings, body)
         reply = await answer_message(
-            db, integration, settings, message, now=now, tokens=tokens
+            db,
+            integration,
+            settings,
+            message,
+            now=now,
+            received_at=call["received_at"],
+            tokens=tokens,
         )
         return Worked(Outcome.ACCEPTED, reply=reply)
     heard = heard_from(settings, call["topic"], body, raw, call["received_at"])

@@ -222,6 +222,10 @@ async def _take_steps(
             continue
         request, newcomer = step.request, step.request.newcomer
         sign_up, now = newcomer.sign_up, newcomer.now
+        said_at = sign_up.at
+        if said_at is not None and _left_since(profile, step.found["_id"], said_at):
+            done[step] = []
+            continue
         draft = Draft(profile)
         own = own_channels(profile, sign_up.change.identity, step.channels)
         asked = channels_to_confirm(draft, own, step.found, newcomer.is_trusted)

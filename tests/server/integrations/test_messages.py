@@ -11,10 +11,21 @@ from audience.integrations.kinds import (
     TextMessages,
 )
 from audience.lists import OptIn
+from audience.signups import leaving
+from audience.tokens import Tokens
 from resolvers.consent import set_consent
 from resolvers.db import Database
+from resolvers.integrations import store_call, work_on_call
+from resolvers.signups import unsubscribe
 from tests import integration_calls as calls
-from tests.server.integrations.tool import BEARER, Connect, Tool, new_list
+from tests.server.integrations.tool import (
+    BEARER,
+    SERVER_SECRET,
+    Connect,
+    Tool,
+    new_list,
+    work_later,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +179,92 @@ async def test_whoever_had_stopped_comes_back_by_a_keyword(
     kept = await tool.consent("sms", phone_number=NUMBER)
     assert kept is not None
     assert kept["status"] == "SUBSCRIBED"
+
+
+async def nothing_to_deliver(*_: object) -> None:
+    raise AssertionError("Nothing is to be delivered.")
+
+
+@pytest.mark.parametrize("words", ["TEA", "START", "YES"])
+@pytest.mark.parametrize("opt_in", list(OptIn))
+async def test_a_message_whose_work_takes_long_undoes_no_newer_stop(
+    connect: Connect, db: Database, opt_in: OptIn, words: str
+) -> None:
+    tool = await texts(connect, db, opt_in)
+    await text(tool, "TEA", "SM1")
+    await text(tool, "YES", "SM2")
+    await text(tool, "STOP", "SM3")
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", words, "SM4")
+    call = await store_call(
+        db, tool.integration["_id"], "SM4", "", raw, datetime.now(UTC)
+    )
+    await text(tool, "START", "SM5")
+    await text(tool, "STOP", "SM6")
+    before = await tool.profile(phone_number=NUMBER)
+
+    await work_on_call(
+        db,
+        tool.integration,
+        call.document,
+        now=datetime.now(UTC),
+        tokens=Tokens(SERVER_SECRET),
+        deliver=nothing_to_deliver,
+    )
+
+    assert await tool.profile(phone_number=NUMBER) == before
+    assert before["consent"]["sms"]["status"] == "UNSUBSCRIBED"
+    assert (await tool.log())["waiting"] == 0
+
+
+async def test_a_keyword_that_waits_is_dropped_when_its_sender_stops(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", "TEA", "SM1")
+    await store_call(db, tool.integration["_id"], "SM1", "", raw, datetime.now(UTC))
+
+    assert await text(tool, "STOP", "SM2") == STOPPED
+
+    assert await work_later(db) == 0
+    assert await db.profiles.count_documents({}) == 0
+    assert await tool.problems() == [("IGNORED", "", "The sender has stopped since.")]
+
+
+async def test_a_yes_that_had_to_wait_confirms_nothing_newer(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.DOUBLE)
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", "YES", "SM1")
+    await store_call(db, tool.integration["_id"], "SM1", "", raw, datetime.now(UTC))
+    await text(tool, "TEA", "SM2")
+    before = await tool.profile(phone_number=NUMBER)
+
+    assert await work_later(db) == 1
+
+    assert await tool.profile(phone_number=NUMBER) == before
+    assert before["consent"]["sms"]["status"] == "PENDING"
+
+
+async def test_a_keyword_that_had_to_wait_puts_back_nobody_who_has_left_since(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", "TEA", "SM2")
+    await store_call(db, tool.integration["_id"], "SM2", "", raw, datetime.now(UTC))
+    person = await tool.profile(phone_number=NUMBER)
+    await unsubscribe(
+        db,
+        leaving(list_id=str(person["lists"][0]["list_id"]), phone_number=NUMBER),
+        now=datetime.now(UTC),
+        tokens=Tokens(SERVER_SECRET),
+    )
+    before = await tool.profile(phone_number=NUMBER)
+
+    assert await work_later(db) == 1
+
+    assert await tool.profile(phone_number=NUMBER) == before
+    assert before["lists"] == []
 
 
 async def test_another_providers_messages_are_mapped(
