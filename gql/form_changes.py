@@ -60,7 +60,8 @@ class SubmitFormInput:
     token: strawberry.Maybe[str | None] = strawberry.field(
         default=None,
         description="The token of the form's showing, of `GET /f/<form id>/form`. "
-        "Public keys need it; it is good from 2 seconds to 24 hours after.",
+        "Public keys need it; it is good from 2 seconds to 24 hours after, and as long "
+        "as the form asks for the same agreements (else CONFLICT: show the form anew).",
     )
     trap: strawberry.Maybe[str | None] = strawberry.field(
         default=None,

@@ -14,9 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from audience.consent import Channel, Status
-from audience.errors import AudienceError, Code, InvalidInput, NotAllowed, NotFound
+from audience.errors import (
+    AudienceError,
+    Code,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+)
 from audience.evidence import evidence
 from audience.forms.rendering import FILL_TIME, render_token
+from audience.forms.stored import form_of
 from audience.forms.submissions import VALUES
 from gql.form_changes import confirmation_message
 from gql.ids import Kind, global_id, read_id
@@ -166,6 +174,8 @@ async def _take_page(request: Request) -> Response:
     except AudienceError as error:
         status = _STATUSES.get(error.problems[0].code, 422)
         errors = _by_target(error)
+        if isinstance(error, Conflict):  # may be about other agreements: ask anew
+            chosen = []
         return _form_page(running, form, status, values, chosen, errors)
     if done.form.get("redirect_url"):
         return RedirectResponse(done.form["redirect_url"], 303)
@@ -318,7 +328,8 @@ def _shown(running: Running, form: Document) -> Document:
 
 
 def _token(running: Running, form: Document) -> str:
-    return render_token(running.tokens, str(form["_id"]), datetime.now(UTC))
+    consents = form_of(form).consents
+    return render_token(running.tokens, str(form["_id"]), consents, datetime.now(UTC))
 
 
 def _message(done: Submitted) -> str:

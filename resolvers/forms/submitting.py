@@ -11,7 +11,8 @@ from audience.addresses import RefusedAddress
 from audience.consent import Channel, Status
 from audience.errors import InvalidInput, NotFound
 from audience.evidence import NO_EVIDENCE, Evidence
-from audience.forms.rendering import read_render_token
+from audience.forms.definitions import Form
+from audience.forms.rendering import Showing, check_age, read_render_token
 from audience.forms.stored import form_of
 from audience.forms.submissions import check_answers, sign_ups
 from audience.lists import OptIn
@@ -61,7 +62,8 @@ async def submit_form(
     """Signs up whoever filled in the form with this id or short name.
 
     The answer is the same for known and unknown people. Without `is_trusted` a token
-    of the form's showing is needed. Whoever fills in the trap is told the same, and
+    of the form's showing is needed; Conflict when the form asks for other agreements
+    since. Whoever fills in the trap is told the same, and
     nothing is done. `count` raises when too much comes from one address. Addresses of
     a kind that is `refused` everywhere are taken from the trusted alone.
     """
@@ -70,6 +72,9 @@ async def submit_form(
     form = form_of(kept)
     if not is_trusted:
         await count()
+    showing = None
+    if not answer.trap:
+        showing = _showing(answer.token, kept, form, tokens, is_trusted)
     answers = check_answers(
         form, answer.values, answer.channels, () if is_trusted else refused
     )
@@ -79,7 +84,8 @@ async def submit_form(
     told = Submitted(kept, found, status)
     if answer.trap:
         return told
-    number = _number(answer.token, str(kept["_id"]), tokens, now, is_trusted)
+    if showing is not None:
+        check_age(showing, now)
     await _mark(db, kept, now)
     confirmations: list[Confirmation] = []
     for each in wanted:
@@ -92,17 +98,18 @@ async def submit_form(
             is_trusted=is_trusted,
         )
         confirmations += done.confirmations
+    number = showing.number if showing else secrets.token_urlsafe(9)
     await count_submission(db, kept["_id"], number, now, zone)
     return replace(told, confirmations=tuple(confirmations))
 
 
-def _number(
-    token: str | None, form_id: str, tokens: Tokens, now: datetime, is_trusted: bool
-) -> str:
+def _showing(
+    token: str | None, kept: Document, form: Form, tokens: Tokens, is_trusted: bool
+) -> Showing | None:
     if token is not None:
-        return read_render_token(tokens, token, form_id, now)
+        return read_render_token(tokens, token, str(kept["_id"]), form.consents)
     if is_trusted:
-        return secrets.token_urlsafe(9)
+        return None
     raise InvalidInput(
         "Give the token that came with the form when it was shown.", ("token",)
     )

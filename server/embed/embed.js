@@ -79,7 +79,7 @@ option { color: var(--i); background: var(--c); }
 
   async function start(script) {
     const id = script.dataset.form;
-    if (!id || document.querySelector(`[data-audience-form="${CSS.escape(id)}"]`)) return;
+    if (!id || isShown(id)) return;
     script.dataset.shown = "";
     const at = new URL("f/" + encodeURIComponent(id), new URL(".", script.src));
     let form;
@@ -93,12 +93,17 @@ option { color: var(--i); background: var(--c); }
       const wanted = fits(form.targeting) && isDue(form);
       if (!wanted) return;
       await moment(form.targeting);
+      if (isShown(form.id)) return; // by another script of this page
       remember(form.id, "seen", Date.now());
     }
     show(script, form, at, isOver);
     if (!("counted" in script.dataset)) {
       fetch(at + "/view", { method: "POST", keepalive: true, credentials: "omit" }).catch(() => {});
     }
+  }
+
+  function isShown(id) {
+    return document.querySelector(`[data-audience-form="${CSS.escape(id)}"]`) !== null;
   }
 
   async function load(at) {
@@ -293,6 +298,7 @@ option { color: var(--i); background: var(--c); }
     let isBusy = false;
     let attempt = 0;
     let timer = 0;
+    let waits = false;
     let isKept = restore();
     element.addEventListener("input", () => isKept && keep());
     element.addEventListener("submit", (event) => {
@@ -300,7 +306,7 @@ option { color: var(--i); background: var(--c); }
       attempt = 0;
       deliver();
     });
-    addEventListener("online", () => timer && deliver());
+    addEventListener("online", () => waits && deliver());
     return element;
 
     function read() {
@@ -317,7 +323,11 @@ option { color: var(--i); background: var(--c); }
 
     function restore() {
       const draft = recall(form.id, "draft");
-      if (!draft || Date.now() - draft.at > DRAFT_DAYS * DAY) return false;
+      if (!draft) return false;
+      if (Date.now() - draft.at > DRAFT_DAYS * DAY) {
+        forget(form.id, "draft");
+        return false;
+      }
       for (const [target, input] of inputs) input.value = draft.values[target] || "";
       for (const { input, channel } of boxes) input.checked = draft.channels.includes(channel);
       alert.textContent = "What you typed before is still here.";
@@ -326,7 +336,7 @@ option { color: var(--i); background: var(--c); }
 
     async function deliver(isRenewed) {
       clearTimeout(timer);
-      timer = 0;
+      waits = false;
       if (isBusy) return;
       const given = read();
       if (!isComplete(given)) return;
@@ -351,17 +361,20 @@ option { color: var(--i); background: var(--c); }
         // Answered below: no answer, or none that can be read.
       }
       const errors = (told && told.errors) || [];
-      if (!isRenewed && errors.some(({ path }) => path[0] === "token")) return renew();
+      if (!isRenewed && errors.some(({ code, path }) => code === "CONFLICT" || path[0] === "token")) return renew();
       busy(false);
       if (answer && answer.ok && told.status) return thank(told);
       if (answer && answer.status < 500 && answer.status !== 429 && errors.length) return blame(errors);
       later(answer && answer.status === 429 ? Number(answer.headers.get("Retry-After")) : 0);
     }
 
-    // The form was open for too long, or sent very quickly: a new token, and a moment.
+    // The form was open for too long, or sent very quickly: a new token, and a moment. But
+    // nobody agrees to what they have not seen.
     async function renew() {
       try {
-        form.token = (await load(at)).token;
+        const fresh = await load(at);
+        if (JSON.stringify(fresh.consents) !== JSON.stringify(form.consents)) return showAnew(fresh);
+        form.token = fresh.token;
         await new Promise((go) => setTimeout(go, form.fillSeconds * 1000 + 100));
       } catch {
         busy(false);
@@ -371,8 +384,17 @@ option { color: var(--i); background: var(--c); }
       return deliver(true);
     }
 
+    function showAnew(fresh) {
+      remember(form.id, "draft", { at: Date.now(), ...read(), channels: [] });
+      const next = fill(script, fresh, at, root, content);
+      element.replaceWith(next);
+      next.querySelector(".general").textContent = "What this form asks you to agree to has changed: look at it anew, and send it again.";
+      next.querySelector(".send").focus();
+    }
+
     function later(seconds) {
       keep();
+      waits = true;
       const wait = seconds || RETRY_SECONDS[attempt++];
       alert.textContent = wait
         ? "This could not be sent yet. What you typed is kept, and will be sent again in a moment."

@@ -8,7 +8,7 @@ import pytest
 
 from audience.addresses import RefusedAddress, check_address
 from audience.consent import Channel, Method
-from audience.errors import AudienceError, InvalidInput
+from audience.errors import AudienceError, Code, Conflict, InvalidInput, Problem
 from audience.forms.definitions import (
     Form,
     FormConsent,
@@ -19,7 +19,7 @@ from audience.forms.definitions import (
     consent_text,
 )
 from audience.forms.fields import FieldKind, FormField
-from audience.forms.rendering import read_render_token, render_token
+from audience.forms.rendering import check_age, read_render_token, render_token
 from audience.forms.stored import form_document, form_of
 from audience.forms.submissions import check_answers, sign_ups
 from audience.identity import Identity
@@ -316,21 +316,48 @@ def test_kinds_of_addresses_can_be_refused() -> None:
     check_address("information@shop.example", every, ("values", "email"))
 
 
-def test_a_token_is_good_for_one_form_and_some_time() -> None:
-    token = render_token(TOKENS, LIST, NOW)
+ASKED = (FormConsent(Channel.EMAIL, "News by e-mail."),)
 
-    assert read_render_token(TOKENS, token, LIST, NOW + timedelta(seconds=2))
-    for form_id, age in (
-        (LIST, timedelta(seconds=1.9)),
-        (LIST, timedelta(hours=24, seconds=1)),
-        ("f" * 24, timedelta(minutes=1)),
-    ):
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (FormConsent(Channel.EMAIL, "News by e-mail, every hour."),),
+        (FormConsent(Channel.SMS, "News by e-mail."),),
+        (*ASKED, FormConsent(Channel.SMS, "Offers.")),
+    ],
+)
+def test_a_token_is_good_for_what_was_asked(asked: tuple[FormConsent, ...]) -> None:
+    token = render_token(TOKENS, LIST, ASKED, NOW)
+
+    with pytest.raises(Conflict) as raised:
+        read_render_token(TOKENS, token, LIST, asked)
+
+    assert raised.value.problems == (
+        Problem(
+            Code.CONFLICT,
+            "What this form asks you to agree to has changed: look at it anew, and "
+            "send it again.",
+            ("formId",),
+        ),
+    )
+
+
+def test_a_token_is_good_for_one_form_and_some_time() -> None:
+    token = render_token(TOKENS, LIST, ASKED, NOW)
+
+    showing = read_render_token(TOKENS, token, LIST, ASKED)
+    assert showing.at == NOW
+    check_age(showing, NOW + timedelta(seconds=2))
+    for age in (timedelta(seconds=1.9), timedelta(hours=24, seconds=1)):
         with pytest.raises(InvalidInput) as raised:
-            read_render_token(TOKENS, token, form_id, NOW + age)
+            check_age(showing, NOW + age)
         assert raised.value.problems[0].path == ("token",)
+    with pytest.raises(InvalidInput, match="made for another form"):
+        read_render_token(TOKENS, token, "f" * 24, ASKED)
     for given in ("", token):
         with pytest.raises(InvalidInput) as raised:
-            read_render_token(Tokens("other"), given, LIST, NOW + timedelta(minutes=1))
+            read_render_token(Tokens("other"), given, LIST, ASKED)
         assert str(raised.value) == (
             "The form came without the token that it is shown with, or with another: "
             "load it anew and send it again."

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from audience.consent import Channel
+from audience.forms.definitions import FormConsent
 from audience.forms.rendering import render_token
 from audience.keys import KeyKind, Viewer
 from audience.tokens import Tokens
@@ -86,7 +88,8 @@ async def make_form(api: Api, **more: Any) -> str:
 
 def token_of(form_id: str) -> str:
     shown = NOW - timedelta(minutes=1)
-    return render_token(Tokens("secret"), form_id.removeprefix("frm_"), shown)
+    asked = [FormConsent(Channel.EMAIL, "News by e-mail.")]
+    return render_token(Tokens("secret"), form_id.removeprefix("frm_"), asked, shown)
 
 
 async def test_a_form_is_read_as_it_was_made(api: Api) -> None:

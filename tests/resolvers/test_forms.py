@@ -12,6 +12,7 @@ from bson import ObjectId
 from audience.consent import Channel, Status
 from audience.errors import (
     AudienceError,
+    Conflict,
     InvalidInput,
     LimitReached,
     NotAllowed,
@@ -22,6 +23,7 @@ from audience.evidence import Evidence
 from audience.forms.definitions import Form, FormConsent, FormKind, FormStatus
 from audience.forms.fields import FieldKind, FormField
 from audience.forms.rendering import render_token
+from audience.forms.stored import form_of
 from audience.lists import OptIn
 from audience.tokens import Tokens
 from resolvers.db import Database, Document, find
@@ -77,7 +79,7 @@ async def _nothing() -> None:
 async def submit(
     db: Database, form: Document, values: Any = ADA, **more: Any
 ) -> Submitted:
-    token = render_token(TOKENS, str(form["_id"]), SHOWN)
+    token = render_token(TOKENS, str(form["_id"]), form_of(form).consents, SHOWN)
     given: dict[str, Any] = {"channels": [Channel.EMAIL], "token": token, **more}
     count = given.pop("count", _nothing)
     return await submit_form(
@@ -334,7 +336,7 @@ async def test_days_are_counted_in_the_account_s_time_zone(db: Database) -> None
 
 async def test_an_answer_that_arrives_twice_counts_once(db: Database) -> None:
     form = await make(db)
-    token = render_token(TOKENS, str(form["_id"]), SHOWN)
+    token = render_token(TOKENS, str(form["_id"]), form_of(form).consents, SHOWN)
 
     await asyncio.gather(*(submit(db, form, token=token) for _ in range(4)))
     await submit(db, form)
@@ -342,6 +344,23 @@ async def test_an_answer_that_arrives_twice_counts_once(db: Database) -> None:
     (row,) = await find(db.form_events, {}, {"_id": 0, "seen": 0})
     assert row == {"form_id": form["_id"], "day": "2026-03-01", "submissions": 2}
     assert await db.profiles.count_documents({}) == 1
+
+
+async def test_nobody_agrees_to_what_they_were_not_asked(db: Database) -> None:
+    form = await make(db)
+    token = render_token(TOKENS, str(form["_id"]), form_of(form).consents, SHOWN)
+    other = (
+        FormConsent(Channel.EMAIL, "News by e-mail, every hour."),
+        FormConsent(Channel.SMS, "Offers by text message."),
+    )
+    await update_form(db, form["_id"], {"consents": other}, now=NOW)
+
+    for channels in (None, [Channel.EMAIL], [Channel.SMS]):
+        with pytest.raises(Conflict, match="asks you to agree to has changed"):
+            await submit(db, form, token=token, channels=channels)
+
+    assert await db.profiles.count_documents({}) == 0
+    assert await db.consent_changes.count_documents({}) == 0
 
 
 async def test_views_at_the_same_time_all_count(db: Database) -> None:

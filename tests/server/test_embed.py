@@ -13,6 +13,7 @@ from server.forms import SCRIPT
 from tests.server.shops import EMAIL, Shop
 
 ADA = "ada@example.org"
+LIN = "lin@example.org"
 CARD = "[data-audience-form] .card"
 TRAIL = """
 query ($email: String!) {
@@ -213,6 +214,97 @@ def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
     expect(page.get_by_role("status")).to_contain_text("Now open the link")
     kept = page.evaluate("Object.keys(localStorage).map(key => key.split(':')[2])")
     assert kept == ["done"]
+
+
+CHANGE = """
+mutation ($id: ID!, $consents: [FormConsentInput!]) {
+  updateForm(input: {id: $id, consents: $consents}) { userErrors { message } }
+}
+"""
+
+
+def test_nobody_agrees_to_words_that_they_have_not_seen(shop: Shop, page: Page) -> None:
+    form = shop.form("EMBED")
+    page.goto(f"{shop.address}/{form['id']}")
+    fill_in(page, LIN)
+    new = [{"channel": "EMAIL", "text": "News and offers by e-mail."}]
+    done = shop.ask(CHANGE, id=form["id"], consents=new)
+    assert done == {"updateForm": {"userErrors": []}}
+
+    page.get_by_role("button", name="Sign up").click()
+    told = "What this form asks you to agree to has changed"
+    expect(page.get_by_role("alert").first).to_contain_text(told)
+    expect(page.get_by_text("News and offers by e-mail.")).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_have_value(LIN)
+    assert shop.ask(TRAIL, email=LIN) == {"profile": None}
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
+
+    history = shop.ask(TRAIL, email=LIN)["profile"]["consent"]["email"]["history"]
+    words = [each["node"]["consentText"] for each in history["edges"]]
+    assert words == ["News and offers by e-mail."]
+
+
+def test_it_is_sent_when_the_connection_is_back_however_late(
+    shop: Shop, page: Page
+) -> None:
+    form = shop.form("EMBED")
+    page.clock.install()
+    page.goto(f"{shop.address}/{form['id']}")
+    fill_in(page, "grace@example.org")
+    at = f"{shop.server.address}/f/{form['id']}"
+    page.route(at, lambda route: route.abort())
+    page.get_by_role("button", name="Sign up").click()
+    alert = page.get_by_role("alert").first
+    for seconds in (3, 10, 30, 90):
+        expect(alert).to_contain_text("will be sent again in a moment")
+        with page.expect_request(at):
+            page.clock.fast_forward(seconds * 1_000)
+    expect(alert).to_contain_text("please try again later")
+
+    page.unroute(at)
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+    expect(page.get_by_role("status")).to_contain_text("Now open the link")
+
+
+AGE = """() => {
+  const [key] = Object.keys(localStorage);
+  const draft = JSON.parse(localStorage.getItem(key));
+  draft.at -= 8 * 86_400_000;
+  localStorage.setItem(key, JSON.stringify(draft));
+}"""
+
+
+def test_what_was_typed_is_forgotten_after_seven_days(shop: Shop, page: Page) -> None:
+    form = shop.form("EMBED")
+    page.goto(f"{shop.address}/{form['id']}")
+    fill_in(page, "grace@example.org")
+    at = f"{shop.server.address}/f/{form['id']}"
+    page.route(at, lambda route: route.abort())
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
+
+    page.evaluate(AGE)
+    page.reload()
+
+    expect(page.get_by_label("E-mail")).to_have_value("")
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_two_scripts_of_one_form_open_one_dialog(shop: Shop, page: Page) -> None:
+    form = shop.form("POPUP", targeting={"delaySeconds": 5})
+    own = shop.pages[f"/{form['id']}"]
+    short = own.replace(form["id"], form["url"].rpartition("/")[2])
+    shop.pages[f"/{form['id']}"] = own + short
+    page.clock.install()
+    page.goto(f"{shop.address}/{form['id']}")
+    page.wait_for_load_state("networkidle")
+
+    page.clock.fast_forward(6_000)
+
+    expect(page.get_by_role("dialog", name="10% off").first).to_be_visible()
+    assert page.locator(CARD).count() == 1
 
 
 def test_where_and_when_it_appears(shop: Shop, page: Page) -> None:

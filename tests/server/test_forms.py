@@ -14,6 +14,7 @@ from audience.consent import Channel, Status, SuppressionReason
 from audience.forms.definitions import Form, FormConsent, FormKind, FormStatus
 from audience.forms.fields import FieldKind, FormField
 from audience.forms.rendering import render_token
+from audience.forms.stored import form_of
 from audience.lists import OptIn
 from audience.profiles import profile_change
 from audience.tokens import Tokens
@@ -68,7 +69,7 @@ async def make(
 
 def token_of(form: Document) -> str:
     shown = datetime.now(UTC) - timedelta(minutes=1)
-    return render_token(TOKENS, str(form["_id"]), shown)
+    return render_token(TOKENS, str(form["_id"]), form_of(form).consents, shown)
 
 
 def filled(form: Document, **more: Any) -> dict[str, Any]:
@@ -361,6 +362,40 @@ async def test_bad_answers_are_told_where(
 
     assert answer.status_code == 422
     assert [each["path"] for each in answer.json()["errors"]] == [path]
+    assert await db.profiles.count_documents({}) == 0
+
+
+async def test_a_page_whose_words_have_changed_is_shown_anew(
+    db: Database, client: httpx.AsyncClient
+) -> None:
+    both = (
+        FormConsent(Channel.EMAIL, "News by e-mail."),
+        FormConsent(Channel.WHATSAPP, "News by WhatsApp."),
+    )
+    fields = (*FORM.fields, FormField(FieldKind.PHONE, "Mobile", "phoneNumber"))
+    form = await make(db, replace(FORM, fields=fields, consents=both))
+    given = {**filled(form), "channel": "EMAIL"}
+    words = {"consents.0.text": "News and offers by e-mail."}
+    await db.forms.update_one({"_id": form["_id"]}, {"$set": words})
+
+    answer = await client.post(f"/f/{form['short']}", data=given)
+    by_script = await client.post(
+        f"/f/{form['short']}",
+        json={"values": {"email": ADA}, "channels": ["EMAIL"], "token": given["token"]},
+    )
+
+    told = (
+        "What this form asks you to agree to has changed: look at it anew, and send it "
+        "again."
+    )
+    assert answer.status_code == 422
+    assert f'<p class="error" role="alert">{told}</p>' in answer.text
+    assert f'value="{ADA}"' in answer.text
+    assert 'value="EMAIL"><span class="lines">News and offers by e' in answer.text
+    assert (by_script.status_code, by_script.json()) == (
+        422,
+        {"errors": [{"code": "CONFLICT", "message": told, "path": ["formId"]}]},
+    )
     assert await db.profiles.count_documents({}) == 0
 
 
