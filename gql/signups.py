@@ -53,7 +53,8 @@ class SubscribeInput:
     properties: strawberry.Maybe[JSON | None] = strawberry.field(
         default=None,
         description="Custom properties, an object, merged key by key with those that "
-        "are there.",
+        "are there. Where a profile has no room for them, they are left out, or with "
+        "the scope profiles:write refused.",
     )
     custom_source: strawberry.Maybe[str | None] = strawberry.field(
         default=None,

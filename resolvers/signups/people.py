@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from audience.consent import Channel
-from audience.errors import AudienceError, Conflict
+from audience.errors import AudienceError, Conflict, TooLarge
 from audience.identity import Identity
 from audience.signups import PHONE_CHANNELS, SignUp
 from resolvers.db import Database, Document, find
@@ -33,8 +33,10 @@ async def people_of(
     db: Database, newcomers: Sequence[Newcomer]
 ) -> list[People | AudienceError]:
     """The profiles of each, and for which channels they sign up, in order; made where
-    they are new, and told what the person says about themselves. An error among them
-    stops no other."""
+    they are new, and told what the person says about themselves; by those whose word
+    does not count for more than a stranger's, without their properties where there is
+    no room for them, since that would tell who is known. An error among them stops no
+    other."""
     outcomes: dict[int, People | AudienceError] = {}
     waiting = list(range(len(newcomers)))
     for _ in range(_ATTEMPTS):
@@ -49,7 +51,21 @@ async def people_of(
         outcomes[index] = Conflict(
             "Others sign up with the same address now: send it again."
         )
+    full = [
+        index
+        for index, outcome in outcomes.items()
+        if isinstance(outcome, TooLarge) and not newcomers[index].is_trusted
+    ]
+    if full:
+        plain = [_without_properties(newcomers[index]) for index in full]
+        outcomes |= zip(full, await people_of(db, plain), strict=True)
     return [outcomes[index] for index in range(len(newcomers))]
+
+
+def _without_properties(newcomer: Newcomer) -> Newcomer:
+    sign_up = newcomer.sign_up
+    change = replace(sign_up.change, properties={})
+    return replace(newcomer, sign_up=replace(sign_up, change=change))
 
 
 async def _settle(

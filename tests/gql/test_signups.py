@@ -69,6 +69,29 @@ async def state(api: Api) -> Any:
     return (await api.ask(STATE, email=ADA))["profile"]
 
 
+async def test_a_full_profile_is_not_told_from_nobody(
+    api: Api, visitor: Api, db: Database
+) -> None:
+    list_id = await make_list(api, "SINGLE")
+    full = {f"old {number}": number for number in range(500)}
+    given = {"listId": list_id, "firstName": "Ada", "properties": full}
+    await visitor.ask(SUBSCRIBE, input={**given, "email": ADA})
+    more = {f"new {number}": number for number in range(500)}
+    given = {"listId": list_id, "firstName": "Lin", "properties": more}
+
+    known = await visitor.ask(SUBSCRIBE, input={**given, "email": ADA})
+    unknown = await visitor.ask(SUBSCRIBE, input={**given, "email": "lin@example.org"})
+    trusted = await api.ask(SUBSCRIBE, input={**given, "email": ADA})
+
+    told = {"subscribe": {"status": "SUBSCRIBED", "userErrors": []}}
+    assert (known, unknown) == (told, told)
+    (problem,) = trusted["subscribe"]["userErrors"]
+    assert (problem["code"], problem["path"]) == ("TOO_LARGE", ["properties"])
+    found = await db.profiles.find_one({"email": ADA})
+    assert found is not None
+    assert (found["first_name"], found["properties"]) == ("Lin", full)
+
+
 async def test_a_sign_up_to_a_single_opt_in_list_counts_at_once(
     api: Api, visitor: Api
 ) -> None:

@@ -25,6 +25,7 @@ from audience.forms.fields import FieldKind, FormField
 from audience.forms.rendering import render_token
 from audience.forms.stored import form_of
 from audience.lists import OptIn
+from audience.profiles import profile_change
 from audience.tokens import Tokens
 from resolvers.db import Database, Document, find
 from resolvers.forms import (
@@ -41,6 +42,7 @@ from resolvers.forms import (
     update_form,
 )
 from resolvers.lists import create_list, delete_list
+from resolvers.profiles import upsert_profile
 
 pytestmark = pytest.mark.anyio
 
@@ -344,6 +346,22 @@ async def test_an_answer_that_arrives_twice_counts_once(db: Database) -> None:
     (row,) = await find(db.form_events, {}, {"_id": 0, "seen": 0})
     assert row == {"form_id": form["_id"], "day": "2026-03-01", "submissions": 2}
     assert await db.profiles.count_documents({}) == 1
+
+
+async def test_a_full_profile_still_signs_up(db: Database) -> None:
+    form = await make(db)
+    full = {f"old {number}": number for number in range(500)}
+    change = profile_change({"email": "ada@example.org", "properties": full})
+    await upsert_profile(db, change, NOW)
+
+    done = await submit(db, form)
+
+    assert done.status is Status.SUBSCRIBED
+    profile = await db.profiles.find_one({"email": "ada@example.org"})
+    assert profile is not None
+    assert profile["properties"] == full
+    assert profile["location"]["city"] == "London"
+    assert profile["consent"]["email"]["status"] == Status.SUBSCRIBED
 
 
 async def test_nobody_agrees_to_what_they_were_not_asked(db: Database) -> None:
