@@ -149,7 +149,7 @@ def _recipient(to: str) -> Address:
 
 
 def _line(text: str) -> str:
-    """One line without control characters: fit for a header."""
-    return "".join(
-        mark if mark.isprintable() else " " for mark in " ".join(text.split())
-    )
+    """One line without control characters, nor encoded words (RFC 2047), which would
+    be decoded to some: fit for a header."""
+    line = " ".join(text.split()).replace("=?", "= ?")
+    return "".join(mark if mark.isprintable() else " " for mark in line)

@@ -177,6 +177,10 @@ async def test_mail_programs_can_unsubscribe_at_once(
         "News\n\nBody",
         "Ne\x00ws\x1b",
         "N\u2028ews\u2029",
+        "=?utf-8?q?x=0D=0AReply-To:_eve=40example.org?=",
+        "=?utf-8?b?DQoNClRoZSBib2R5?=",
+        "==?utf-8?q?=0D=0AReply-To:_eve=40example.org?==?utf-8?q?x?=",
+        "=\x00?utf-8?q?x=0D=0AReply-To:_eve=40example.org?=",
         "<script>alert(1)</script>",
         "Ünïcödé 新闻 " * 20,
     ],
@@ -189,7 +193,9 @@ async def test_no_name_gets_into_the_headers(db: Database, name: str) -> None:
     )
     _, _, raw = envelope_of(mail)
 
+    assert re.findall(rb"\r(?!\n)|(?<!\r)\n", raw) == []
     read = email.message_from_bytes(raw, policy=default)
+    assert read["Subject"].startswith("Please confirm your sign-up to ")
     assert read.keys() == [
         "From",
         "To",
