@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from audience.consent import Channel, Method, Statement, Status
-from audience.errors import AudienceError, Conflict, InvalidInput, NotFound
+from audience.errors import AudienceError, Conflict, InvalidInput, NotFound, TooLarge
 from audience.events import NewEvent, new_event
 from audience.evidence import Evidence
 from audience.identity import Identity
@@ -85,7 +85,9 @@ async def apply(db: Database, heard: Heard, applying: Applying) -> tuple[str, ..
         described = change
         if not (is_vouched and heard.is_account):
             described = replace(change, identity=Identity())
-        await _describe(db, described, profile_id, heard.as_of, moments, applying.now)
+        left_out += await _describe(
+            db, described, profile_id, heard.as_of, moments, applying.now
+        )
         await _remember(db, heard, profile_id, applying)
         await _hear_consents(db, heard, change, profile_id, moments, applying)
     await _record(db, heard, profile_id, applying)
@@ -135,16 +137,15 @@ async def _remembered(db: Database, heard: Heard, applying: Applying) -> ObjectI
 async def _remember(
     db: Database, heard: Heard, profile_id: ObjectId, applying: Applying
 ) -> None:
+    """Whom the source knows by these: as the account's own call says, or else as the
+    first that named somebody; anybody can type another address into an order."""
+    always: Document = {"expires_at": applying.now + REMEMBERED}
+    once: Document = {"integration_id": applying.integration["_id"]}
+    (always if heard.is_account else once)["profile_id"] = profile_id
     for each in heard.remember:
         await db.integration_people.update_one(
             {"_id": reference(applying.integration["_id"], each)},
-            {
-                "$set": {
-                    "profile_id": profile_id,
-                    "integration_id": applying.integration["_id"],
-                    "expires_at": applying.now + REMEMBERED,
-                }
-            },
+            {"$set": always, "$setOnInsert": once},
             upsert=True,
         )
 
@@ -156,8 +157,9 @@ async def _describe(
     at: datetime,
     moments: Moments,
     now: datetime,
-) -> None:
-    """Fills in what the call says of the person, as far as nothing newer is known."""
+) -> tuple[str, ...]:
+    """Fills in what the call says of the person, as far as nothing newer is known;
+    answers what there was no room for."""
 
     def newer(prefix: str, given: Any) -> dict[str, Any]:
         return {
@@ -172,7 +174,7 @@ async def _describe(
     location = newer("location.", change.location)
     properties = newer("properties.", change.properties)
     if not identifiers and not attributes and not location and not properties:
-        return
+        return ()
     # The strongest identifier finds the person, the others are theirs from now on.
     who = dict(list(given.items())[:1]) | identifiers
     fresh = ProfileChange(
@@ -181,18 +183,31 @@ async def _describe(
         location or None,
         properties,
     )
+    left_out: tuple[str, ...] = ()
     try:
-        await upsert_profile(db, fresh, now)
-    except Conflict:
-        # An identifier has become somebody else's; the rest is true all the same.
-        unnamed = replace(fresh, identity=Identity(id=str(profile_id)))
-        await upsert_profile(db, unnamed, now)
+        await _upsert(db, fresh, profile_id, now)
+    except TooLarge:
+        # The profile is full; the rest is true all the same.
+        await _upsert(db, replace(fresh, properties={}), profile_id, now)
+        properties, left_out = {}, ("properties",)
     for name in (*identifiers, *attributes):
         moments.note(name, at)
     for name in location:
         moments.note(f"location.{name}", at)
     for name in properties:
         moments.note(f"properties.{name}", at)
+    return left_out
+
+
+async def _upsert(
+    db: Database, change: ProfileChange, profile_id: ObjectId, now: datetime
+) -> None:
+    try:
+        await upsert_profile(db, change, now)
+    except Conflict:
+        # An identifier has become somebody else's; the rest is true all the same.
+        unnamed = replace(change, identity=Identity(id=str(profile_id)))
+        await upsert_profile(db, unnamed, now)
 
 
 async def _hear_consents(

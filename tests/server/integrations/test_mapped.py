@@ -68,6 +68,25 @@ async def test_any_tools_json_is_mapped(connect: Connect, db: Database) -> None:
     assert ada["consent"]["email"]["status"] == "SUBSCRIBED"
 
 
+async def test_a_full_profile_loses_no_event_and_no_yes(
+    connect: Connect, db: Database
+) -> None:
+    tool = await connect(BOOKING)
+    full = {f"old {number}": number for number in range(500)}
+    change = profile_change({"email": "ada@example.org", "properties": full})
+    await upsert_profile(db, change, datetime.now(UTC))
+
+    answer = await tool.call((orjson.dumps(BOOKED), BEARER))
+
+    message = "Could not be kept: properties."
+    assert answer.json() == {"status": "ACCEPTED", "message": message}
+    assert [each[0] for each in await tool.events()] == ["Booked Table"]
+    ada = await tool.profile(email="ada@example.org")
+    assert (ada["first_name"], ada["properties"]) == ("Ada", full)
+    assert ada["consent"]["email"]["status"] == "SUBSCRIBED"
+    assert await tool.problems() == [("ACCEPTED", "", "Could not be kept: properties.")]
+
+
 async def test_without_an_id_of_its_own_the_same_body_is_one_call(
     connect: Connect,
 ) -> None:

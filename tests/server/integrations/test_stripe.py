@@ -54,6 +54,33 @@ async def test_stripe_tells_of_checkouts_payments_and_subscriptions(
     ]
 
 
+async def test_an_order_for_another_address_takes_no_customer_over(
+    connect: Connect, db: Database
+) -> None:
+    tool = await connect(Stripe())
+    event = calls.stripe_event
+    customer = {"id": "cus_Test1", "object": "customer"}
+    grace = {**customer, "email": "grace@example.org"}
+    theirs = {"email": "eve@example.org"}
+
+    for body in (
+        event("customer.created", grace, 1),
+        event(
+            "charge.succeeded", changed(calls.STRIPE_CHARGE, billing_details=theirs), 2
+        ),
+        event("customer.subscription.created", calls.STRIPE_SUBSCRIPTION, 3),
+        event("customer.updated", {**customer, "email": "lin@example.org"}, 4),
+        event("customer.subscription.deleted", calls.STRIPE_SUBSCRIPTION, 5),
+    ):
+        await tool.accepted(stripe(body))
+
+    assert [(each[0], each[2]) for each in await tool.events()] == [
+        ("Successful Payment", "eve@example.org"),
+        ("Started Subscription", "grace@example.org"),
+        ("Cancelled Subscription", "lin@example.org"),
+    ]
+
+
 async def test_a_checkout_that_is_not_paid_is_no_order_yet(connect: Connect) -> None:
     tool = await connect(Stripe())
     unpaid = changed(calls.STRIPE_SESSION, payment_status="unpaid", consent=None)
