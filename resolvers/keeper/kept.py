@@ -75,9 +75,10 @@ class Reading:
 
 async def read_kept(
     db: Database, zone: tzinfo, now: datetime, reading: Reading
-) -> dict[ObjectId, Kept]:
+) -> dict[ObjectId, Kept] | None:
     """Every segment, those that others refer to first. Where the definition, or one
-    that it refers to, is another than that which is kept, a new generation begins."""
+    that it refers to, is another than that which is kept, a new generation begins.
+    None when one of them was changed, or begun by another process, at this moment."""
     rows = await _rows(db, zone, reading)
     found: dict[ObjectId, Kept] = {}
     known: dict[tuple[ObjectId, str], Kept] = {}
@@ -87,7 +88,7 @@ async def read_kept(
         if target is None or target["fingerprint"] != fingerprint:
             target = await _begin(db, row, fingerprint, now)
             if target is None:
-                continue  # changed at this moment: the next reading sees it
+                return None
         before = reading.known.get((row["_id"], fingerprint))
         shown = row["kept"]["generation"] if "kept" in row else None
         if before is None:

@@ -67,7 +67,8 @@ async def keep_once(
         await _take_part(keeper, at_leisure=at_leisure)
         if not keeper.shares:
             return False
-        await _read(keeper, at_leisure=at_leisure)
+        if not await _read(keeper, at_leisure=at_leisure):
+            return True
         worked = await _follow(keeper, wait_ms)
         worked |= await tick(keeper, at_leisure=at_leisure)
         worked |= await _build(keeper, at_leisure=at_leisure)
@@ -153,6 +154,7 @@ async def _join(keeper: Keeper, gained: Mapping[int, Document]) -> None:
             at = entry["t"]
             keeper.ticked[key] = min(at, keeper.ticked.get(key, at))
     keeper.asked_at.clear()
+    keeper.read = None  # they may have been left at generations not known here yet
     tokens = [share.get("cursor") for share in gained.values()]
     if keeper.stream is not None:
         tokens.append(keeper.token)
@@ -194,20 +196,26 @@ async def _open(keeper: Keeper) -> None:
     await commit(keeper.db, keeper.shares, Writes(), sets)
 
 
-async def _read(keeper: Keeper, *, at_leisure: bool) -> None:
-    """Reads the segments now and then, and what has become of their generations."""
+async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
+    """Reads the segments now and then, and what has become of their generations.
+    False when they changed meanwhile: nothing can be said before they are read
+    again."""
     now = present(keeper)
     if keeper.read is not None and at_leisure and now - keeper.read < READING:
-        return
+        return True
     db, shares = keeper.db, keeper.shares
-    keeper.segments = await read_kept(db, keeper.zone, now, keeper.reading)
+    found = await read_kept(db, keeper.zone, now, keeper.reading)
+    if found is None:
+        keeper.read = None
+        return False
+    keeper.segments = found
     keeper.index = index_of(keeper.segments.values())
     keeper.read = now
     keeper.gone = {
         ObjectId(segment_id)
         for share in shares.values()
         for segment_id in share["segments"]
-    } - keeper.segments.keys()
+    } - keeper.reading.rows.keys()
     for segment_id in keeper.gone:
         keeper.ticked.pop(segment_id, None)
     sets: dict[int, Document] = {}
@@ -237,6 +245,7 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> None:
                 sets[number][f"segments.{kept.id}.n"] = 0
     if sets:
         await commit(db, shares, Writes(), sets)
+    return True
 
 
 async def _follow(keeper: Keeper, wait_ms: int) -> bool:
