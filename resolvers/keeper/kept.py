@@ -24,7 +24,8 @@ _DEFINED = ("definition", "refers_to", "created_at")
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A segment to keep. `shown` is the generation that readers see, None before the
-    first one is complete; `generation` the one that upkeep works for."""
+    first one is complete, and `shown_version` the definition that it is of;
+    `generation` and `version` are those that upkeep works for."""
 
     id: ObjectId
     version: int
@@ -36,6 +37,7 @@ class Kept:
     fingerprint: str
     generation: int
     shown: int | None
+    shown_version: int | None
     since: datetime
 
     @property
@@ -90,11 +92,10 @@ async def read_kept(
             if target is None:
                 return None
         before = reading.known.get((row["_id"], fingerprint))
-        shown = row["kept"]["generation"] if "kept" in row else None
         if before is None:
             closure = [rows[it] for it in _closure(row["_id"], rows)]
             before = await _parsed(db, row, closure, fingerprint)
-        kept = _with_generations(before, row, target, shown)
+        kept = _with_generations(before, row, target)
         known[row["_id"], fingerprint] = kept
         found[row["_id"]] = kept
     reading.known = known
@@ -175,18 +176,19 @@ async def _parsed(
         fingerprint=fingerprint,
         generation=0,
         shown=None,
+        shown_version=None,
         since=row["created_at"],
     )
 
 
-def _with_generations(
-    kept: Kept, row: Document, target: Document, shown: int | None
-) -> Kept:
+def _with_generations(kept: Kept, row: Document, target: Document) -> Kept:
+    shown: Document = row.get("kept", {})
     return replace(
         kept,
         version=row["version"],
         generation=target["generation"],
-        shown=shown,
+        shown=shown.get("generation"),
+        shown_version=shown.get("version"),
         since=target["at"],
     )
 

@@ -4,10 +4,10 @@ A row of `segment_members` says that someone is in. While a changed definition's
 members are being found, those who are in by it alone are staged IN, those who are not
 any more staged OUT: readers tell by the generation that is shown, so that all of them
 change sides at once when it is replaced. What was staged is logged, and the rows made
-plain, after that.
+plain, after that; or before, where a row changes again meanwhile.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -61,6 +61,8 @@ def settle(
         return -1 if was_in else 0
     if is_in == was_in:
         return 0
+    if row is not None and _is_unsettled(kept, row):
+        _log_staged(writes, kept, row)
     change = _staged if kept.is_staging else _direct
     change(writes, kept, row, profile_id, at, cause)
     return 1 if is_in else -1
@@ -69,12 +71,11 @@ def settle(
 def finish(writes: Writes, kept: Kept, row: Document) -> None:
     """Logs what was staged for a generation that is shown now; the row becomes plain
     or goes."""
+    _log_staged(writes, kept, row)
     if row["staged"] == "IN":
-        _log(writes, kept, row, "ENTERED", row["entered_at"], "DEFINITION")
         plain = {"$unset": {"staged": "", "generation": ""}}
         writes.rows.append(UpdateOne({"_id": row["_id"]}, plain))
     else:
-        _log(writes, kept, row, "LEFT", row["left_at"], "DEFINITION")
         writes.rows.append(DeleteOne({"_id": row["_id"]}))
 
 
@@ -92,13 +93,10 @@ def _direct(
         _log(writes, kept, row, "ENTERED", at, cause)
         return
     if row.get("staged") == "OUT":
-        _log(writes, kept, row, "LEFT", row["left_at"], "DEFINITION")
         again: Document = {"$set": {"entered_at": at}, "$unset": _NOT_STAGED}
         writes.rows.append(UpdateOne({"_id": row["_id"]}, again))
         _log(writes, kept, row | {"entered_at": at}, "ENTERED", at, cause)
         return
-    if row.get("staged") == "IN":
-        _log(writes, kept, row, "ENTERED", row["entered_at"], "DEFINITION")
     writes.rows.append(DeleteOne({"_id": row["_id"]}))
     _log(writes, kept, row, "LEFT", at, cause)
 
@@ -111,33 +109,51 @@ def _staged(
     at: datetime,
     cause: Cause,
 ) -> None:
+    into: Document = {"staged": "IN", "generation": kept.generation}
+    out: Document = {"staged": "OUT", "generation": kept.generation, "left_at": at}
     if row is None:
-        mark = {"staged": "IN", "generation": kept.generation}
-        writes.new.append(_new(kept, profile_id, at) | mark)
-    elif row.get("staged") == "OUT":
-        writes.rows.append(UpdateOne({"_id": row["_id"]}, {"$unset": _NOT_STAGED}))
-    elif row.get("staged") == "IN":
-        writes.rows.append(DeleteOne({"_id": row["_id"]}))
-    else:
-        mark = {"staged": "OUT", "generation": kept.generation}
-        out = {"$set": mark | {"left_at": at}}
-        writes.rows.append(UpdateOne({"_id": row["_id"]}, out))
+        writes.new.append(_new(kept, profile_id, at) | into)
+        return
+    change: Document
+    match row.get("staged"), _is_unsettled(kept, row):
+        case "IN", False:
+            writes.rows.append(DeleteOne({"_id": row["_id"]}))
+            return
+        case "OUT", False:
+            change = {"$unset": _NOT_STAGED}
+        case "OUT", True:
+            change = {"$set": into | {"entered_at": at}, "$unset": {"left_at": ""}}
+        case _:
+            change = {"$set": out}
+    writes.rows.append(UpdateOne({"_id": row["_id"]}, change))
 
 
 def _gone(writes: Writes, kept: Kept, row: Document | None, at: datetime) -> None:
     if row is None:
         return
     writes.rows.append(DeleteOne({"_id": row["_id"]}))
-    staged, generation = row.get("staged"), row.get("generation", 0)
-    is_shown = kept.shown is not None and generation <= kept.shown
-    if staged == "IN" and not is_shown:
-        return
-    if staged == "IN":
-        _log(writes, kept, row, "ENTERED", row["entered_at"], "DEFINITION")
-    if staged == "OUT" and is_shown:
-        _log(writes, kept, row, "LEFT", row["left_at"], "DEFINITION")
-        return
-    _log(writes, kept, row, "LEFT", at, "GONE")
+    is_unsettled = _is_unsettled(kept, row)
+    if is_unsettled:
+        _log_staged(writes, kept, row)
+    # Nobody has seen who was staged IN; who was OUT and is shown so has left before.
+    if row.get("staged") != ("OUT" if is_unsettled else "IN"):
+        _log(writes, kept, row, "LEFT", at, "GONE")
+
+
+def _is_unsettled(kept: Kept, row: Document) -> bool:
+    """Whether it was staged for a generation that is shown now."""
+    return (
+        "staged" in row and kept.shown is not None and row["generation"] <= kept.shown
+    )
+
+
+def _log_staged(writes: Writes, kept: Kept, row: Document) -> None:
+    """What the generation that is shown has changed about the row."""
+    shown = replace(kept, version=kept.shown_version or kept.version)
+    if row["staged"] == "IN":
+        _log(writes, shown, row, "ENTERED", row["entered_at"], "DEFINITION")
+    else:
+        _log(writes, shown, row, "LEFT", row["left_at"], "DEFINITION")
 
 
 def _new(kept: Kept, profile_id: ObjectId, at: datetime) -> Document:

@@ -1,20 +1,27 @@
 """Definitions that change while keepers are at work on them: nothing of what is kept is
 lost, and the history says who was shown when, and by which of them."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
+from audience.errors import AudienceError
 from resolvers.db import Database, Document, find
 from resolvers.keeper import Keeper, keep_once, stop
 from resolvers.keeper.kept import _begin
+from resolvers.memberships import kept_sizes
 from resolvers.segments import update_segment
 from tests.membership_histories import (
     assert_true,
+    begin,
     catch_up,
     keeper_of,
     keeping,
+    redefine,
     shown,
+    step,
 )
 from tests.resolvers.kept import (
     NOW,
@@ -92,6 +99,95 @@ async def test_a_definition_changed_back_while_it_is_read_loses_no_change(
         (bob, "ENTERED", "CHANGE"),
     ]
     await assert_true(db, clock.now, ZONE)
+
+
+async def test_who_moves_before_the_last_change_is_settled_is_seen_and_logged(
+    db: Database,
+) -> None:
+    """The second definition is shown, and nothing logged of it, when a third comes."""
+    clock = Clock()
+    ada, bob = await make_people(db, "ada", "bob")
+    segment = await make_segment(db, "some", named("bob"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        await _define(db, segment, named("ada"))
+        await keep_once(keeper, 5, at_leisure=False)
+        assert await shown(db) == {segment["_id"]: {ada}}
+        assert await db.segment_changes.count_documents({}) == 1
+
+        await _define(db, segment, named("rob"))
+        await rename(db, "ada", "eve")
+        await rename(db, "bob", "rob")
+        await keep_once(keeper, 100, at_leisure=False)
+        assert await shown(db) == {segment["_id"]: {ada}}
+        (row,) = await find(db.segments, {})
+        assert await kept_sizes(db, [row]) == [1]
+        await catch_up(keeper)
+
+    lines = await find(db.segment_changes, {}, sort={"_id": 1})
+    told = [(it["profile_id"], it["kind"], it["cause"], it["version"]) for it in lines]
+    assert told[:1] == [(bob, "ENTERED", "DEFINITION", 1)]
+    assert sorted(told[1:3]) == [
+        (ada, "ENTERED", "DEFINITION", 2),
+        (bob, "LEFT", "DEFINITION", 2),
+    ]
+    assert sorted(told[3:]) == [
+        (ada, "LEFT", "DEFINITION", 3),
+        (bob, "ENTERED", "DEFINITION", 3),
+    ]
+    await assert_true(db, clock.now, ZONE)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+async def test_readers_see_one_definition_however_often_it_changes(
+    db: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while others are built, shown or settled."""
+    monkeypatch.setattr("resolvers.keeper.builds.PIECE", 5)
+    monkeypatch.setattr("resolvers.keeper.builds.SETTLED_AT_ONCE", 1)
+    course = await begin(db, seed)
+    async with keeping(db, course.clock, course.zone) as keeper:
+        await catch_up(keeper)
+        for _ in range(6):
+            for _ in range(6):
+                await step(course)
+                with suppress(AudienceError):  # of one that would refer to itself
+                    await redefine(course)
+                for _ in range(course.random.randrange(4)):
+                    await _pass_unseen(db, keeper)
+            await catch_up(keeper)
+            await assert_true(db, course.now, course.zone)
+
+
+async def _pass_unseen(db: Database, keeper: Keeper) -> None:
+    """A pass, of which readers see nothing where a definition's members are yet to be
+    shown, but that who is no more is in no segment."""
+    before = await _seen(db)
+    await keep_once(keeper, 5, at_leisure=False)
+    profiles = {row["_id"] for row in await find(db.profiles, {}, {"_id": 1})}
+    after = await _seen(db)
+    segments = await find(db.segments, {})
+    staging = [row["_id"] for row in segments if "kept" in row and _is_staging(row)]
+    for key in staging:
+        (generation, members), (same, seen) = before[key], after[key]
+        if generation == same:
+            assert seen | (members - profiles) == members
+    assert await kept_sizes(db, segments) == [
+        len(after[segment["_id"]][1]) for segment in segments
+    ]
+
+
+async def _seen(db: Database) -> dict[ObjectId, tuple[int | None, set[ObjectId]]]:
+    """For each segment the generation that is shown, and its members."""
+    members = await shown(db)
+    return {
+        row["_id"]: (row.get("kept", {}).get("generation"), members[row["_id"]])
+        for row in await find(db.segments, {})
+    }
+
+
+def _is_staging(row: Document) -> bool:
+    return bool(row["kept"]["generation"] != row["target"]["generation"])
 
 
 async def _both(one: Keeper, other: Keeper) -> None:
