@@ -122,7 +122,8 @@ def event_holds(said: Json, profile: Json, world: World) -> bool:
             )
     if measured is None:
         return "notEquals" in said["compare"]
-    return number_holds(said["compare"], measured)
+    added_up = said.get("measure") in ("SUM", "AVERAGE")
+    return number_holds(said["compare"], measured, added_up=added_up)
 
 
 def events_of(
@@ -342,8 +343,13 @@ def same_text(one: str, other: str) -> bool:
     return bool(re.fullmatch(re.escape(other), one, re.IGNORECASE))
 
 
-def number_holds(said: Json, number: float) -> bool:
+def number_holds(said: Json, number: float, *, added_up: bool = False) -> bool:
     ((operator, wanted),) = said.items()
+    if added_up:
+        ends = wanted.values() if operator == "between" else (wanted,)
+        for end in ends:
+            if abs(number - end) <= max(1e-9, abs(end) * 1e-12):
+                number = end
     match operator:
         case "equals":
             return bool(number == wanted)

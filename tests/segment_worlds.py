@@ -1,7 +1,7 @@
 """Generated people and events, with what is awkward: missing and mixed values, times at
 the ends of what definitions ask for, leap days and nights in which clocks change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -213,7 +213,7 @@ def _event(
         "properties": {},
     }
     if random.random() < 0.7:
-        event["value"] = random.choice((0, 1, 2.5, 5, 5.25, -1))
+        event["value"] = random.choice((0, 1, 2.5, 5, 5.25, -1, 0.1, 0.2))
         event["currency"] = random.choice(("EUR", "USD"))
     for name in ("mixed", "tags"):
         if coin(random):
@@ -241,7 +241,15 @@ def _summary(events: Sequence[Json], keys: Json) -> Json:
                 "n": len(mine),
                 "f": times[-1],
                 "l": times[0],
-                "s": float(sum(event.get("value", 0) for event in mine)),
+                "s": _added(event.get("value", 0) for event in mine),
                 "t": times[:20],
             }
     return summary
+
+
+def _added(values: Iterable[float]) -> float:
+    """One after another, as MongoDB's $inc does."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total

@@ -1,9 +1,12 @@
 """Sets of numbers, as ranges: what a comparison accepts, and its complement."""
 
 from dataclasses import dataclass
-from math import ceil, floor, inf
+from math import ceil, floor, inf, isfinite
 
 from audience.conditions.tree import NumberComparison
+
+# What two sums that are the same may differ by: so much, or such a part of them.
+_LEAST, _PART = 1e-9, 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,20 @@ def complement(ranges: Ranges) -> Ranges:
     return tuple(gaps)
 
 
+def about(ranges: Ranges) -> Ranges:
+    """The same for numbers that were added up, whose last digits depend on how: what
+    is hardly away from an end is at that end."""
+    return tuple(
+        Range(
+            each.low + _hardly(each.low) * (1 if each.low_open else -1),
+            each.high - _hardly(each.high) * (1 if each.high_open else -1),
+            each.low_open,
+            each.high_open,
+        )
+        for each in ranges
+    )
+
+
 def whole(ranges: Ranges, least: int) -> Ranges:
     """The same for whole numbers from `least` up: closed ranges with whole ends."""
     found = []
@@ -74,3 +91,7 @@ def whole(ranges: Ranges, least: int) -> Ranges:
         if low <= high:
             found.append(Range(low, high))
     return tuple(found)
+
+
+def _hardly(end: float) -> float:
+    return max(_LEAST, abs(end) * _PART) if isfinite(end) else 0

@@ -35,7 +35,15 @@ from audience.plan.filters import (
     event_filter,
     profile_filter,
 )
-from audience.plan.numbers import Range, Ranges, accepts, complement, ranges_of, whole
+from audience.plan.numbers import (
+    Range,
+    Ranges,
+    about,
+    accepts,
+    complement,
+    ranges_of,
+    whole,
+)
 from audience.plan.regions import country_names
 from audience.plan.tree import (
     EVERYONE,
@@ -144,6 +152,8 @@ class _Planning:
 
     def event(self, condition: EventCondition) -> Node:
         ranges = ranges_of(condition.compare)
+        if condition.measure in (Measure.SUM, Measure.AVERAGE):
+            ranges = about(ranges)
         if condition.measure in (Measure.COUNT, Measure.SUM, Measure.COUNT_DISTINCT):
             passes_without_events = accepts(ranges, 0)
         else:

@@ -19,7 +19,7 @@ from audience.conditions.tree import (
     Unit,
 )
 from audience.plan import Dependencies, References, dependencies_of, plan
-from audience.plan.numbers import Range, complement, ranges_of, whole
+from audience.plan.numbers import Range, about, complement, ranges_of, whole
 from audience.plan.tree import (
     EVERYONE,
     NO_ONE,
@@ -292,3 +292,14 @@ def test_a_window_in_the_past_and_one_ahead() -> None:
         end=at("2026-02-28T12:00+01:00")
     )
     assert window_of(InTheNext(month), now, BERLIN).start == now
+
+
+def test_what_is_hardly_away_from_an_end_is_at_it() -> None:
+    assert about((Range(high=2, high_open=True), Range(2.5, 3))) == (
+        Range(high=2 - 1e-9, high_open=True),
+        Range(2.5 - 1e-9, 3 + 1e-9),
+    )
+    assert about((Range(low=5e6, low_open=True),)) == (
+        Range(low=5e6 + 5e-6, low_open=True),
+    )
+    assert about((Range(),)) == (Range(),)

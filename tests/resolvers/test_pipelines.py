@@ -80,7 +80,10 @@ def matched(*conditions: Any, latest: datetime | None = NOW) -> Any:
         ),
         (ordered({"atLeast": 2}, during={"before": BEFORE.isoformat()}), None),
         (ordered({"atLeast": 1}, during={"on": "2026-01-30"}), None),
-        (ordered({"greaterThan": 5}, measure="SUM"), {"summary.a.s": {"$gt": 5}}),
+        (
+            ordered({"greaterThan": 5}, measure="SUM"),
+            {"summary.a.s": {"$gt": 5.000000001}},
+        ),
         (ordered({"greaterThan": 5}, measure="SUM", during=LAST_30), None),
         (ordered({"greaterThan": 5}, measure="AVERAGE"), None),
         (

@@ -3,22 +3,29 @@
 import ast
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from audience.conditions import parse, to_json
-from resolvers.db import Database
+from audience.events import NewEvent
+from audience.identity import Identity
+from resolvers.db import Database, find
+from resolvers.events import track_events
 from resolvers.pipelines import Strategy
-from tests.oracle import World
+from tests.oracle import World, members
 from tests.resolvers.test_segments_everywhere import CONDITIONS
-from tests.segment_cases import STRATEGIES, run
+from tests.segment_cases import STRATEGIES, differences, run
 from tests.segment_coverage import features_of
 from tests.segment_definitions import definition_of
 from tests.segment_worlds import world_of
 
 pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.timeout(400)
@@ -27,6 +34,32 @@ async def test_every_strategy_finds_the_oracles_members(db: Database) -> None:
 
     assert wrong == []
     assert {strategy for strategy, _ in STRATEGIES} == set(Strategy)
+
+
+async def test_a_sum_is_the_same_however_the_events_came(db: Database) -> None:
+    ada, bob = (Identity(email=f"{name}@shop.example") for name in ("ada", "bob"))
+    start = NOW - timedelta(days=1)
+    times = [start + timedelta(minutes=each) for each in range(10)]
+    for at in times:
+        await track_events(db, [NewEvent(ada, "Order", at, 0.1)], NOW)
+    await track_events(db, [NewEvent(bob, "Order", at, 0.1) for at in times], NOW)
+    profiles = await find(db.profiles, {}, sort={"email": 1})
+    events = await find(db.events, {})
+    metrics = {row["name"]: row["_id"] for row in await find(db.metrics, {})}
+    world = World(profiles, events, metrics, NOW, ZoneInfo("UTC"))
+    sums = [each["summary"]["0"]["s"] for each in profiles]
+    assert sums == [0.9999999999999999, 1.0]
+
+    found = []
+    for during in ({}, {"during": {"inTheLast": {"amount": 2, "unit": "DAY"}}}):
+        for measure, number in (("SUM", 1), ("AVERAGE", 0.1)):
+            for operator in ("atLeast", "atMost", "equals", "lessThan", "greaterThan"):
+                said = {"metric": {"name": "Order"}, "measure": measure, **during}
+                said["compare"] = {operator: number}
+                definition = {"groups": [{"anyOf": [{"event": said}]}]}
+                assert await differences(db, world, definition) == []
+                found.append(len(members(definition, world)))
+    assert found == [2, 2, 2, 0, 0] * 4
 
 
 def test_the_oracle_knows_nothing_of_what_it_judges() -> None:
