@@ -2,8 +2,8 @@
 
 A small part of the common syntax is accepted, in which a match never takes long: no
 references back, no looking around, no unbounded repetition inside a repetition, at
-most two of those at all, and few ways to combine alternatives. What is accepted
-means the same in MongoDB and in Python.
+most two of those at all, few ways to combine alternatives, and a size that MongoDB
+compiles. What is accepted means the same in MongoDB and in Python.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,10 @@ from audience.conditions import limits
 UNBOUNDED = 2
 LARGEST_REPEAT = 100
 WAYS = 1_000
+SIZE = 1_000
+
+_EDGES = ("^", "$", r"\b", r"\B")
+_QUANTIFIERS = tuple("*+?{")
 
 _CLASSES = "dDwWsS"
 _CONTROLS = "tnrfv"
@@ -45,16 +49,23 @@ def check_pattern(pattern: str) -> None:
             "its alternatives and optional parts can be combined in too many ways; "
             f"at most {WAYS} are allowed"
         )
+    if scanner.size > SIZE:
+        raise UnsafePattern(
+            f"with its repeated groups written out it has {scanner.size} characters; "
+            f"at most {SIZE} are allowed"
+        )
 
 
 @dataclass(slots=True)
 class _Scanner:
     """Reads the pattern once. Each part answers in how many ways it can match,
-    repetitions without an upper bound left aside: those are counted."""
+    repetitions without an upper bound left aside: those are counted. So is the size:
+    characters, those of a group as often as it may be repeated."""
 
     pattern: str
     place: int = 0
     unbounded: int = 0
+    size: int = 0
 
     def peek(self) -> str:
         return self.pattern[self.place : self.place + 1]
@@ -64,16 +75,21 @@ class _Scanner:
         while self.place < len(self.pattern) and self.peek() != ")":
             if self.peek() == "|":
                 self.place += 1
+                self.size += 1
                 every, ways = every + ways, 1
             else:
                 ways = min(ways * self.term(), 2 * WAYS)
         return every + ways
 
     def term(self) -> int:
-        before, opened = self.unbounded, self.place
+        before, opened, size = self.unbounded, self.place, self.size
         ways = self.atom()
         inside = self.unbounded - before
         least, most = self.quantifier()
+        if self.pattern[opened] == "(":
+            self.size = size + (self.size - size + 2) * max(most or least, 1)
+        else:
+            self.size += self.place - opened
         if (least, most) == (1, 1):
             return ways
         if inside:
@@ -95,6 +111,7 @@ class _Scanner:
         return min(every, 2 * WAYS)
 
     def atom(self) -> int:
+        start = self.place
         character = self.peek()
         self.place += 1
         match character:
@@ -108,11 +125,11 @@ class _Scanner:
                 raise UnsafePattern(
                     f"the {character} at character {self.place} repeats nothing"
                 )
-            case "^" | "$":
-                if self.peek() in tuple("*+?{"):
-                    raise UnsafePattern(f"{character} cannot be repeated")
             case "\0":
                 raise UnsafePattern("it contains a NUL character")
+        edge = self.pattern[start : self.place]
+        if edge in _EDGES and self.peek() in _QUANTIFIERS:
+            raise UnsafePattern(f"{edge} cannot be repeated")
         return 1
 
     def group(self) -> int:
@@ -147,7 +164,7 @@ class _Scanner:
             return 1, 1
         if self.peek() == "?":
             self.place += 1
-        if self.peek() in ("*", "+", "?", "{"):
+        if self.peek() in _QUANTIFIERS:
             raise UnsafePattern(
                 f"the {self.peek()} at character {self.place + 1} repeats a repetition"
             )

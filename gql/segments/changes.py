@@ -14,6 +14,7 @@ from gql.segments.reading import input_json
 from gql.segments.types import Segment
 from resolvers.db import Document
 from resolvers.segments import (
+    MAX_SEGMENTS,
     create_segment,
     delete_segment,
     import_segment,
@@ -114,7 +115,11 @@ class DeleteSegmentPayload(Payload):
 
 @strawberry.type
 class SegmentMutation:
-    @mutation(CreateSegmentPayload, "segments:write", description="Makes a segment.")
+    @mutation(
+        CreateSegmentPayload,
+        "segments:write",
+        description=f"Makes a segment; there are at most {MAX_SEGMENTS:,}.",
+    )
     @staticmethod
     async def create_segment(context: Context, input: CreateSegmentInput) -> Document:
         made = await create_segment(

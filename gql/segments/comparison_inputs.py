@@ -5,7 +5,7 @@ from datetime import date, datetime
 import strawberry
 from strawberry import Maybe
 
-from audience.conditions import limits
+from audience.conditions import limits, patterns
 from gql.scalars import JSON
 from gql.segments.enums import Unit
 
@@ -151,8 +151,12 @@ class TextComparison:
     )
     matches: Maybe[str] = strawberry.field(
         description="A regular expression that is found in the text: at most "
-        f"{limits.PATTERN} characters, without references back, looking around, or "
-        "repetitions of repetitions; at most two of *, + and {n,}."
+        f"{limits.PATTERN} characters, {patterns.SIZE:,} with each group written as "
+        "often as it may be repeated; without references back, looking around, or "
+        f"repetitions of repetitions; at most {patterns.UNBOUNDED} of *, + and "
+        f"{{n,}}, none of them after alternatives ([ab]* for (a|b)*); other "
+        f"repetitions up to {patterns.LARGEST_REPEAT} times; at most {patterns.WAYS:,} "
+        "ways to combine alternatives and optional parts."
     )
     not_matches: Maybe[str] = strawberry.field(
         description="A regular expression that is not found in the text, under the "

@@ -16,6 +16,7 @@ from resolvers.segments.questions import (
     segment_sizes,
 )
 from resolvers.segments.records import (
+    MAX_SEGMENTS,
     count_segments,
     create_segment,
     delete_segment,
@@ -28,6 +29,7 @@ from resolvers.segments.records import (
 from resolvers.segments.references import references_of
 
 __all__ = [
+    "MAX_SEGMENTS",
     "Explanation",
     "Overlap",
     "Preview",

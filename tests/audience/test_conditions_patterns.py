@@ -23,6 +23,8 @@ from audience.conditions.phones import phone_pattern
         "über",
         r"[\d\-x]",
         "x*?y",
+        r"a\bc+",
+        "(?:(?:[a-z]{9}){1}-){70}",
     ],
 )
 def test_a_harmless_pattern_is_accepted(pattern: str) -> None:
@@ -56,7 +58,11 @@ def test_a_harmless_pattern_is_accepted(pattern: str) -> None:
         ("a++", "repeats a repetition"),
         ("a{1}{2}", "repeats a repetition"),
         ("*a", "repeats nothing"),
-        ("^*", "cannot be repeated"),
+        ("^*", "^ cannot be repeated"),
+        (r"a\b+", r"\b cannot be repeated"),
+        (r"\B{2}", r"\B cannot be repeated"),
+        ("(?:(?:a{100}){100}){100}", "it has 80200 characters"),
+        ("(?:abcde){2}(?:ab[cd]){99}(?:b{100}){25,}", "it has 1006 characters"),
         ("(a", "not closed"),
         ("a)", "closes nothing"),
         ("[a", "not closed"),

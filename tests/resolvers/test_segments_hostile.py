@@ -17,7 +17,7 @@ from audience.plan import References, plan
 from audience.plan.tree import Metric
 from resolvers.db import Database
 from resolvers.pipelines import Strategy, Unsuitable, question
-from resolvers.segments import create_segment
+from resolvers.segments import create_segment, preview
 from tests.oracle import World, members
 from tests.pipeline_rules import Shape, faults_of, shape_of
 from tests.resolvers.test_segments_documented import NOW, only
@@ -220,6 +220,23 @@ def test_an_expression_that_could_take_long_is_refused(
 
     (problem,) = refused.value.problems
     assert problem.path[-2:] == ("text", operator)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:(?:[!-\uffff]{2}){9}){10}",
+        "([!-\uffff]){100}",
+        "(?:à[^é]é){100}",
+        "x(){50}((((a)))){90}",
+    ],
+)
+async def test_the_largest_expressions_are_run(pattern: str, db: Database) -> None:
+    filter = {"path": "email", "is": {"text": {"matches": pattern}}}
+
+    asked = await preview(db, parse(only({"property": {"filter": filter}})), NOW)
+
+    assert await asked.count(db) == 0
 
 
 async def test_hostile_texts_are_only_texts(db: Database) -> None:
