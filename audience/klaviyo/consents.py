@@ -40,6 +40,8 @@ def marketing_consent(said: Json) -> list[Json]:
     """The conditions of a marketing consent; every one has to hold."""
     known(said, "consent")
     inside = object_in(said, "consent")
+    whole = ("channel", "can_receive_marketing", "consent_status")
+    known(inside, *whole, under=("consent",))
     channel = named(inside, "channel", _CHANNELS, "consent")
     first: Json = {
         "channel": channel,
@@ -47,6 +49,7 @@ def marketing_consent(said: Json) -> list[Json]:
     }
     path = ("consent", "consent_status")
     status = object_in(inside, "consent_status", "consent")
+    known(status, "subscription", "filters", under=path)
     if status.get("subscription", "any") != "any":
         first["status"] = [named(status, "subscription", _STATUSES, *path)]
     suppressions = []
@@ -69,6 +72,7 @@ def permission(said: Json) -> Json:
     known(said, "channel", "permission")
     channel = named(said, "channel", {"whatsapp_marketing": "WHATSAPP"})
     inside = object_in(said, "permission")
+    known(inside, "reachable_status", "filters", under=("permission",))
     if inside.get("filters"):
         raise Refused("Filters of a permission have no equal here.", "permission")
     status = inside.get("reachable_status")
@@ -85,7 +89,9 @@ def _filter(said: Any) -> Iterator[tuple[str, Any]]:
     field, inside = said.get("field"), said.get("filter")
     if isinstance(field, str) and field in _SUPPRESSIONS:
         value: Json = {"suppression": [_SUPPRESSIONS[field]]}
-        if not (isinstance(inside, dict) and inside.get("operator") == "is-set"):
+        if isinstance(inside, dict) and inside.get("operator") == "is-set":
+            known(inside, "operator", under=("filter",))
+        else:
             value["suppressed"] = date_timeframe(inside, "filter")
         yield "suppression", value
         return
@@ -117,4 +123,5 @@ def _method(method: Any) -> str:
 def _value(filter: Any) -> Any:
     if not isinstance(filter, dict) or filter.get("operator") != "equals":
         raise Refused("equals is expected.", "filter", "operator")
+    known(filter, "operator", "value", under=("filter",))
     return filter.get("value")

@@ -50,22 +50,31 @@ def imported(document: Any, names: Names) -> tuple[str | None, Json]:
     problems: list[Problem] = []
     written = []
     for number_, group in enumerate(groups):
-        here = (*path, "condition_groups", str(number_), "conditions")
-        conditions = group.get("conditions") if isinstance(group, dict) else None
-        if not isinstance(conditions, list):
-            problems += InvalidInput("A list of conditions is expected.", here).problems
+        here = (*path, "condition_groups", str(number_))
+        try:
+            conditions = _conditions(group)
+        except Refused as refused:
+            problems += InvalidInput(str(refused), (*here, *refused.path)).problems
             continue
         any_of: list[Json] = []
         for place, condition in enumerate(conditions):
             try:
                 any_of += _condition(condition, names)
             except Refused as refused:
-                where = (*here, str(place), *refused.path)
+                where = (*here, "conditions", str(place), *refused.path)
                 problems += InvalidInput(str(refused), where).problems
         written.append({"anyOf": any_of})
     if problems:
         raise AudienceError.of(problems)
     return called if isinstance(called, str) else None, {"groups": written}
+
+
+def _conditions(group: Any) -> list[Any]:
+    known(group, "conditions")
+    conditions = group.get("conditions")
+    if not isinstance(conditions, list):
+        raise Refused("A list of conditions is expected.", "conditions")
+    return conditions
 
 
 def _condition(said: Any, names: Names) -> list[Json]:

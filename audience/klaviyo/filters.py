@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from audience.klaviyo.reading import Json, Refused
+from audience.klaviyo.reading import Json, Refused, known
 from audience.klaviyo.times import date_timeframe
 
 _NUMBERS = {
@@ -81,6 +81,7 @@ def event_filter(said: Any) -> Json:
     text = said.get("property") if isinstance(said, dict) else None
     if not isinstance(text, str) or not text:
         raise Refused("A property is expected.", "property")
+    known(said, "property", "filter")
     if text == "$value":
         return _filter("value", said.get("filter"))
     parts = _parts(text) if "[" in text else [text]
@@ -94,9 +95,11 @@ def number(filter: Any, *path: str) -> Json:
     """How a number has to be."""
     operator = str(filter.get("operator")) if isinstance(filter, dict) else ""
     if operator == "between":
+        known(filter, "operator", "start", "end", under=path)
         return {"between": {"from": filter.get("start"), "to": filter.get("end")}}
     if operator not in _NUMBERS:
         raise Refused(f"{operator!r:.40} has no equal here.", *path, "operator")
+    known(filter, "operator", "value", under=path)
     return {_NUMBERS[operator]: filter.get("value")}
 
 
@@ -113,7 +116,7 @@ def _parts(text: Any) -> list[str]:
 def _filter(path: str, filter: Any) -> Json:
     comparison = _comparison(filter)
     written: Json = {"path": path, "is": comparison}
-    if any(name.startswith("not") for name in comparison.get("text", ())):
+    if any("not" in name.lower() for name in comparison.get("text", ())):
         # There, no comparison of texts holds of what is missing.
         written["whenMissing"] = False
     return written
@@ -123,23 +126,25 @@ def _comparison(filter: Any) -> Json:
     kind = filter.get("type") if isinstance(filter, dict) else None
     operator = "" if kind is None else str(filter.get("operator"))
     if operator in ("is-set", "not-set"):
+        known(filter, "operator", under=("filter",))
         return {"exists": operator == "is-set"}
     if kind == "date":
         when = date_timeframe(filter, "filter")
         is_named = not {"inTheNext", "anniversary"}.isdisjoint(when)
         return {"date": when if is_named else {"during": when}}
+    if kind == "numeric":
+        return {"number": number(filter, "filter")}
+    if kind == "list" and operator.startswith("length-"):
+        compare = {**filter, "operator": operator.removeprefix("length-")}
+        return {"items": {"count": number(compare, "filter")}}
+    known(filter, "operator", "value", under=("filter",))
     if operator in _OF_TEXTS:
         return {"text": {_TEXTS[operator]: filter.get("value")}}
     match kind:
         case "string" if operator in _TEXTS:
             return _text(operator, filter.get("value"))
-        case "numeric":
-            return {"number": number(filter, "filter")}
         case "boolean" if operator == "equals":
             return {"boolean": filter.get("value")}
-        case "list" if operator.startswith("length-"):
-            compare = {**filter, "operator": operator.removeprefix("length-")}
-            return {"items": {"count": number(compare, "filter")}}
         case "list" if operator in _ITEMS:
             return {"items": {_ITEMS[operator]: filter.get("value")}}
     raise Refused(f"{kind!r:.40} {operator!r:.40} has no equal here.", "filter")

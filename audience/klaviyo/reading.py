@@ -17,13 +17,13 @@ class Refused(Exception):
         return Refused(str(self), *path, *self.path)
 
 
-def known(said: Any, *names: str) -> None:
+def known(said: Any, *names: str, under: tuple[str, ...] = ()) -> None:
     """Refuses what is no object, or has other fields than `type` and `names`."""
     if not isinstance(said, dict):
-        raise Refused("An object is expected.")
+        raise Refused("An object is expected.", *under)
     for name, value in said.items():
         if name != "type" and name not in names and value is not None:
-            raise Refused(f"{name!r:.40} has no equal here.", name)
+            raise Refused(f"{name!r:.40} has no equal here.", *under, name)
 
 
 def named(said: Json, name: str, equals: Mapping[str, str], *path: str) -> str:

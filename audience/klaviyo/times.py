@@ -2,14 +2,33 @@
 
 from typing import Any
 
-from audience.klaviyo.reading import Json, Refused
+from audience.klaviyo.reading import Json, Refused, known
 
 _UNITS = {it: it.upper() for it in ("minute", "hour", "day", "week", "month", "year")}
+
+_LENGTH = ("quantity", "unit")
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "alltime": (),
+    "after": ("date",),
+    "before": ("date",),
+    "between-static": ("start", "end"),
+    "in-the-last": _LENGTH,
+    "at-least": _LENGTH,
+    "in-the-next": _LENGTH,
+    "anniversary": (),
+    "anniversary-month": (),
+    "anniversary-next": _LENGTH,
+    "anniversary-last": _LENGTH,
+    "calendar-month": ("value",),
+    "between": ("start", "end", "unit"),
+}
 
 
 def timeframe(filter: Any, *path: str) -> Json | None:
     """When; None for all time."""
     operator = filter.get("operator") if isinstance(filter, dict) else None
+    if isinstance(operator, str) and operator in _FIELDS:
+        known(filter, "operator", *_FIELDS[operator], under=path)
     match operator:
         case "alltime":
             return None

@@ -163,6 +163,21 @@ ONCE = {
             [filtered("phoneNumber", {"text": {"phoneCountryIn": ["US"]}})],
         ),
         (
+            on(
+                "phone_number",
+                type="string",
+                operator="phone-country-code-not-in",
+                value=["US"],
+            ),
+            [
+                filtered(
+                    "phoneNumber",
+                    {"text": {"phoneCountryNotIn": ["US"]}},
+                    whenMissing=False,
+                )
+            ],
+        ),
+        (
             on("properties['born']", type="date", operator="calendar-month", value=5),
             [filtered("properties.born", {"date": {"anniversary": {"month": 5}}})],
         ),
@@ -499,6 +514,78 @@ def test_the_answer_of_their_api_is_read_with_its_name() -> None:
             },
             "consent.consent_status.filters.0",
         ),
+        (
+            {
+                "type": "profile-marketing-consent",
+                "consent": {"channel": "email", "list_id": "L1"},
+            },
+            "consent.list_id",
+        ),
+        (
+            {
+                "type": "profile-marketing-consent",
+                "consent": {"channel": "sms", "consent_status": {"region": "US"}},
+            },
+            "consent.consent_status.region",
+        ),
+        (
+            consent({"field": "method", "method": "api", "until": 1}),
+            "consent.consent_status.filters.0.until",
+        ),
+        (
+            consent(
+                {
+                    "field": "is_double_opt_in",
+                    "filter": {"operator": "equals", "value": True, "since": 1},
+                }
+            ),
+            "consent.consent_status.filters.0.filter.since",
+        ),
+        (
+            consent({"field": "status_date", "filter": {**LAST, "offset": 1}}),
+            "consent.consent_status.filters.0.filter.offset",
+        ),
+        (
+            {
+                "type": "profile-permissions",
+                "channel": "whatsapp_marketing",
+                "permission": {
+                    "reachable_status": "implicitly_or_explicitly_reachable",
+                    "recorded_date": LAST,
+                },
+            },
+            "permission.recorded_date",
+        ),
+        (
+            on("email", type="string", operator="equals", value="x", case="exact"),
+            "filter.case",
+        ),
+        (
+            on("email", type="existence", operator="is-set", value="x"),
+            "filter.value",
+        ),
+        (
+            on(
+                "properties['a']",
+                type="list",
+                operator="length-equals",
+                value=1,
+                unique=True,
+            ),
+            "filter.unique",
+        ),
+        (
+            metric(metric_filters=[{"property": "a", "filter": EQUALS, "any": 1}]),
+            "metric_filters.0.any",
+        ),
+        (
+            metric(measurement_filter={"operator": "equals", "value": 1, "per": 2}),
+            "measurement_filter.per",
+        ),
+        (
+            metric(timeframe_filter={**ALWAYS, "quantity": 1}),
+            "timeframe_filter.quantity",
+        ),
     ],
 )
 def test_what_has_no_equal_is_named(said: Any, path: str) -> None:
@@ -507,6 +594,25 @@ def test_what_has_no_equal_is_named(said: Any, path: str) -> None:
 
     where = ("condition_groups", "0", "conditions", "1", *path.split("."))
     assert [it.path for it in raised.value.problems] == [where]
+
+
+@pytest.mark.parametrize(
+    ("group", "path"),
+    [
+        ("x", ()),
+        ({}, ("conditions",)),
+        ({"conditions": [metric()], "operator": "and"}, ("operator",)),
+    ],
+)
+def test_what_a_group_has_beside_its_conditions_is_named(
+    group: Any, path: tuple[str, ...]
+) -> None:
+    with pytest.raises(AudienceError) as raised:
+        imported({"condition_groups": [group]}, NAMES)
+
+    assert [it.path for it in raised.value.problems] == [
+        ("condition_groups", "0", *path)
+    ]
 
 
 @pytest.mark.parametrize("broken", [None, [], "x", {}, {"condition_groups": []}])
