@@ -130,15 +130,19 @@ class Plans:
         if plan is ...:
             plan = _compiled(executor, self.traits, known.steering)
             known.plans[variant] = plan
-            if len(known.plans) > MAX_VARIANTS:
+            while len(known.plans) > MAX_VARIANTS or (
+                len(known.plans) > 1 and known.size() > MAX_SIZE
+            ):
                 known.plans.popitem(last=False)
+            self._make_room()
         return plan
 
     def _make_room(self) -> None:
-        """Before the newest operation is compiled: plans grow while they are used."""
+        """For the newest operation, which stays. What plans have grown by while they
+        were used is seen here, too."""
         operations = self.operations
         room = MAX_SIZE - sum(it.size() for it in operations.values())
-        while room < 0 or len(operations) > MAX_OPERATIONS:
+        while len(operations) > 1 and (room < 0 or len(operations) > MAX_OPERATIONS):
             _, gone = operations.popitem(last=False)
             room += gone.size()
 

@@ -81,6 +81,34 @@ async def test_plans_are_bounded_by_their_size(
     assert "a19" in str(list(plans.operations)[-1])
 
 
+async def test_variants_count_for_the_size_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = made_schema()
+    monkeypatch.setattr(executor, "MAX_SIZE", 50_000)
+    plans = plans_of(own._schema)
+
+    async def ask(name: str) -> None:
+        for number in range(16):
+            values = {f"v{it}": bool(number >> it & 1) for it in range(4)}
+            query = f"""query {name}(
+              $v0: Boolean!, $v1: Boolean!, $v2: Boolean!, $v3: Boolean!
+            ) {{ item {{
+              id a: id @skip(if: $v0) b: id @skip(if: $v1)
+              c: id @skip(if: $v2) d: id @skip(if: $v3)
+            }} }}"""
+            await own.execute(query, values, context_value=Context())
+            assert sum(it.size() for it in plans.operations.values()) <= 50_000
+            assert f"'{name}')" in str([*plans.operations][-1])
+
+    await ask("First")
+    await ask("Second")
+
+    assert plans.executed == 32
+    (second,) = plans.operations.values()
+    assert 1 < len(second.plans) < MAX_VARIANTS
+
+
 async def test_operations_that_are_not_covered_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
