@@ -1,7 +1,7 @@
 """Asks segments about a few profiles, and writes what has changed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from bson import ObjectId
@@ -11,11 +11,10 @@ from audience.errors import AudienceError
 from resolvers.db import Document
 from resolvers.keeper.commits import Finding, commit, portions, rows_of, writes_of
 from resolvers.keeper.evaluation import among, members_among
-from resolvers.keeper.kept import Kept
+from resolvers.keeper.kept import POSTPONED, Kept
 from resolvers.keeper.sides import Cause
 from resolvers.keeper.state import Keeper, present, scan_again
 
-POSTPONED = timedelta(seconds=30)
 AT_ONCE = 2_000
 
 _log = structlog.get_logger("audience.keeper")

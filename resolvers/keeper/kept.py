@@ -5,20 +5,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+import structlog
 from bson import ObjectId
 
 from audience.conditions import Definition, parse
 from audience.conditions.paths import profile_place
 from audience.conditions.tree import MetricRef
+from audience.errors import AudienceError
 from audience.plan import dependencies_of
 from resolvers.db import Database, Document, find
 from resolvers.keeper.crossings import is_costly
 from resolvers.segments.references import read_id, references_of, segment_ids_of
 
+POSTPONED = timedelta(seconds=30)
+
 _DEFINED = ("definition", "refers_to", "created_at")
+
+_log = structlog.get_logger("audience.keeper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,13 @@ class Index:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read and parsed before."""
+    """What was read and parsed before; and what could not be, until when that is
+    put off."""
 
     known: dict[tuple[ObjectId, str], Kept] = field(default_factory=dict)
     rows: dict[ObjectId, Document] = field(default_factory=dict)
     fingerprints: dict[ObjectId, str] = field(default_factory=dict)
+    unread: dict[tuple[ObjectId, str], datetime] = field(default_factory=dict)
 
 
 async def read_kept(
@@ -80,21 +88,23 @@ async def read_kept(
 ) -> dict[ObjectId, Kept] | None:
     """Every segment, those that others refer to first. Where the definition, or one
     that it refers to, is another than that which is kept, a new generation begins.
-    None when one of them was changed, or begun by another process, at this moment."""
+    None when one of them was changed, or begun by another process, at this moment.
+    One that this process cannot read, such as a newer release's, is left out."""
     rows = await _rows(db, zone, reading)
     found: dict[ObjectId, Kept] = {}
     known: dict[tuple[ObjectId, str], Kept] = {}
     for row in rows.values():
         fingerprint = reading.fingerprints[row["_id"]]
+        before = reading.known.get((row["_id"], fingerprint))
+        if before is None:
+            before = await _parsed_or_left(db, row, reading, now)
+        if before is None:
+            continue
         target = row.get("target")
         if target is None or target["fingerprint"] != fingerprint:
             target = await _begin(db, row, fingerprint, now)
             if target is None:
                 return None
-        before = reading.known.get((row["_id"], fingerprint))
-        if before is None:
-            closure = [rows[it] for it in _closure(row["_id"], rows)]
-            before = await _parsed(db, row, closure, fingerprint)
         kept = _with_generations(before, row, target)
         known[row["_id"], fingerprint] = kept
         found[row["_id"]] = kept
@@ -157,6 +167,22 @@ def triggers_of(
         if needs.lists:
             found.add("lists")
     return frozenset(found)
+
+
+async def _parsed_or_left(
+    db: Database, row: Document, reading: Reading, now: datetime
+) -> Kept | None:
+    fingerprint = reading.fingerprints[row["_id"]]
+    reading.unread = {it: at for it, at in reading.unread.items() if at > now}
+    if (row["_id"], fingerprint) in reading.unread:
+        return None
+    closure = [reading.rows[it] for it in _closure(row["_id"], reading.rows)]
+    try:
+        return await _parsed(db, row, closure, fingerprint)
+    except AudienceError:
+        _log.exception("a segment cannot be read", segment=str(row["_id"]))
+        reading.unread[row["_id"], fingerprint] = now + POSTPONED
+        return None
 
 
 async def _parsed(
@@ -229,7 +255,11 @@ def _closure(start: ObjectId, rows: Mapping[ObjectId, Document]) -> list[ObjectI
 def _referred(row: Document) -> list[ObjectId]:
     if not row["refers_to"]:
         return []
-    named = (read_id(it, "seg_") for it in segment_ids_of(parse(row["definition"])))
+    try:
+        definition = parse(row["definition"])
+    except AudienceError:
+        return []  # as whoever asks for it is told
+    named = (read_id(it, "seg_") for it in segment_ids_of(definition))
     return [it for it in named if it is not None]
 
 

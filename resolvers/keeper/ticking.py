@@ -1,5 +1,6 @@
 """Asks those whom time may have moved, when it is due."""
 
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -7,9 +8,10 @@ from bson import ObjectId
 from pymongo.errors import OperationFailure
 
 from audience.errors import AudienceError
-from resolvers.keeper.asking import POSTPONED, ask
+from audience.plan import References
+from resolvers.keeper.asking import ask
 from resolvers.keeper.crossings import COARSE, FINE, crossed
-from resolvers.keeper.kept import Kept
+from resolvers.keeper.kept import POSTPONED, Kept
 from resolvers.keeper.shares import share_of
 from resolvers.keeper.state import Keeper, present, scan_again
 from resolvers.segments.references import references_of
@@ -38,12 +40,15 @@ async def tick(keeper: Keeper, *, at_leisure: bool) -> bool:
         due.append(min(coarse, key=lambda one: one[0])[1])
     if not due:
         return False
-    references = await references_of(keeper.db, *(kept.definition for kept in due))
+    shared: References | None = None
+    with suppress(AudienceError):
+        shared = await references_of(keeper.db, *(kept.definition for kept in due))
     wanted: dict[ObjectId, set[ObjectId]] = {}
     again: dict[ObjectId, datetime | None] = {}
     for kept in due:
         since = keeper.ticked[kept.id]
         try:
+            references = shared or await references_of(keeper.db, kept.definition)
             found = await crossed(
                 keeper.db, kept.parts, since, now, keeper.zone, references
             )

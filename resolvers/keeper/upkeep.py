@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from audience.errors import AudienceError
 from resolvers.db import Document, abort, started_session
-from resolvers.keeper.asking import POSTPONED, ask
+from resolvers.keeper.asking import ask
 from resolvers.keeper.builds import (
     START,
     build_piece,
@@ -27,7 +27,7 @@ from resolvers.keeper.builds import (
     show_complete,
 )
 from resolvers.keeper.commits import commit
-from resolvers.keeper.kept import Kept, index_of, read_kept
+from resolvers.keeper.kept import POSTPONED, Kept, index_of, read_kept
 from resolvers.keeper.shares import (
     SHARES,
     LeaseLost,
@@ -188,10 +188,8 @@ async def _open(keeper: Keeper) -> None:
         return
     # What was written before is not told: everyone is looked at again.
     keeper.token = keeper.stream.token
-    instants = [share["at"] for share in keeper.shares.values() if "at" in share]
-    true_at = min(instants, default=None)
     ids = {ObjectId(it) for share in keeper.shares.values() for it in share["segments"]}
-    await scan_again(keeper, dict.fromkeys(ids, true_at), "CHANGE")
+    await scan_again(keeper, dict.fromkeys(ids, _true_at(keeper)), "CHANGE")
     sets: dict[int, Document] = {n: {"cursor": keeper.token} for n in keeper.shares}
     await commit(keeper.db, keeper.shares, Writes(), sets)
 
@@ -245,6 +243,9 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
                 sets[number][f"segments.{kept.id}.n"] = 0
     if sets:
         await commit(db, shares, Writes(), sets)
+    # Who can read these looks everybody through for what is not asked of them now.
+    unread = keeper.reading.rows.keys() - found.keys()
+    await scan_again(keeper, dict.fromkeys(unread, _true_at(keeper)), "CHANGE")
     return True
 
 
@@ -364,6 +365,12 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
                 fields[f"segments.{kept.id}.t"] = at
         sets[number] = fields
     await commit(keeper.db, keeper.shares, Writes(), sets)
+
+
+def _true_at(keeper: Keeper) -> datetime | None:
+    """Up to when what is written was known when that was last noted."""
+    instants = [share["at"] for share in keeper.shares.values() if "at" in share]
+    return min(instants, default=None)
 
 
 def _is_built(keeper: Keeper, kept: Kept) -> bool:

@@ -2,17 +2,22 @@
 lost, and the history says who was shown when, and by which of them."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from audience.errors import AudienceError
+from audience.conditions import Definition, parse
+from audience.errors import AudienceError, InvalidInput
+from audience.plan import References
 from resolvers.db import Database, Document, find
 from resolvers.keeper import Keeper, keep_once, stop
-from resolvers.keeper.kept import _begin
-from resolvers.memberships import kept_sizes
+from resolvers.keeper.kept import POSTPONED, _begin
+from resolvers.memberships import Freshness, freshness_of, kept_sizes
+from resolvers.metrics import ensure_metrics
 from resolvers.segments import update_segment
+from resolvers.segments.references import references_of
 from tests.membership_histories import (
     assert_true,
     begin,
@@ -24,12 +29,15 @@ from tests.membership_histories import (
     step,
 )
 from tests.resolvers.kept import (
+    DAY,
     NOW,
     ZONE,
     Clock,
+    happen,
     make_people,
     make_segment,
     named,
+    opened,
     rename,
 )
 
@@ -157,6 +165,83 @@ async def test_readers_see_one_definition_however_often_it_changes(
                     await _pass_unseen(db, keeper)
             await catch_up(keeper)
             await assert_true(db, course.now, course.zone)
+
+
+async def test_a_definition_that_cannot_be_read_keeps_no_other_from_being_kept(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a newer release's; who can read it finds what happened meanwhile."""
+    clock = Clock()
+    ada, bob, eve = await make_people(db, "ada", "bob", "eve")
+    some = await make_segment(db, "some", named("ada"))
+    new = await make_segment(db, "new", named("bob"))
+    inside = {"segment": {"segmentId": f"seg_{new['_id']}"}}
+    over = await make_segment(db, "over", {"groups": [{"anyOf": [inside]}]})
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+
+    def older(definition: Document) -> Definition:
+        if definition == new["definition"]:
+            raise InvalidInput("There is no such condition.")
+        return parse(definition)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resolvers.keeper.kept.parse", older)
+        async with keeping(db, clock, ZONE) as keeper:
+            await catch_up(keeper)
+            clock.now += timedelta(seconds=1)
+            for who, name in (("ada", "bob"), ("bob", "ada"), ("eve", "bob")):
+                await rename(db, who, name)
+            await catch_up(keeper)
+            assert await shown(db) == {
+                some["_id"]: {bob},
+                new["_id"]: {bob},
+                over["_id"]: {bob},
+            }
+            rows = await find(db.segments, {}, sort={"_id": 1})
+            assert await freshness_of(db, rows) == [
+                Freshness(clock.now, False, 1.0),
+                Freshness(NOW, False, 1.0),
+                Freshness(NOW, False, 1.0),
+            ]
+
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+    assert await shown(db) == {
+        some["_id"]: {bob},
+        new["_id"]: {ada, eve},
+        over["_id"]: {ada, eve},
+    }
+    await assert_true(db, clock.now, ZONE)
+
+
+async def test_time_goes_on_where_one_definition_cannot_be_asked(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    once = await make_segment(db, "once", opened({"atLeast": 1}))
+    asleep = await make_segment(db, "asleep", opened({"equals": 0}))
+    (ada,) = await make_people(db, "ada")
+    await happen(db, "ada", NOW)
+
+    async def failing(db: Database, *definitions: Definition) -> References:
+        if parse(once["definition"]) in definitions:
+            raise InvalidInput("There are no postal codes.")
+        return await references_of(db, *definitions)
+
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        clock.now = NOW + 31 * DAY
+        with monkeypatch.context() as patched:
+            patched.setattr("resolvers.keeper.ticking.references_of", failing)
+            await catch_up(keeper)
+        assert await shown(db) == {once["_id"]: {ada}, asleep["_id"]: {ada}}
+
+        clock.now += POSTPONED
+        await catch_up(keeper)
+    assert await shown(db) == {once["_id"]: set(), asleep["_id"]: {ada}}
+    await assert_true(db, clock.now, ZONE)
 
 
 async def _pass_unseen(db: Database, keeper: Keeper) -> None:

@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect, OperationFailure
 
 from resolvers.db import Database, find, session_id, started_session, transaction
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
-from resolvers.keeper.asking import POSTPONED
+from resolvers.keeper.kept import POSTPONED
 from resolvers.keeper.stream import (
     Stream,
     close_stream,
