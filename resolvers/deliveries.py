@@ -83,15 +83,15 @@ async def webhook_named(
     return found
 
 
-async def active_webhooks(db: Database) -> list[Document]:
-    """The webhooks that are called, with their sealed secrets."""
-    return await find(
-        db.integrations,
-        {
-            "kind": IntegrationKind.OUTBOUND_WEBHOOK,
-            "status": IntegrationStatus.ACTIVE,
-        },
-    )
+async def active_webhooks(db: Database) -> list[ObjectId]:
+    """The ids of the webhooks that are called."""
+    rows = await find(db.integrations, _CALLED, {"_id": 1})
+    return [row["_id"] for row in rows]
+
+
+async def active_webhook(db: Database, integration_id: ObjectId) -> Document | None:
+    """The webhook with its sealed secrets; None when it is called no more."""
+    return await db.integrations.find_one({"_id": integration_id, **_CALLED})
 
 
 async def take_deliveries(
@@ -293,4 +293,8 @@ def _message(
     }
 
 
+_CALLED = {
+    "kind": IntegrationKind.OUTBOUND_WEBHOOK,
+    "status": IntegrationStatus.ACTIVE,
+}
 _TOLD = ("segment_id", "profile_id", "cause", "version", "entered_at")

@@ -25,6 +25,7 @@ from gql.ids import Kind, global_id
 from gql.scalars import date_time_text
 from resolvers.db import Database, Document
 from resolvers.deliveries import (
+    active_webhook,
     active_webhooks,
     forget_old,
     note_dead,
@@ -126,10 +127,9 @@ async def _client(*, to_loopback: bool) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def _look(sending: _Sending) -> None:
     """Begins to send to each receiver that something waits for."""
-    for webhook in await active_webhooks(sending.db):
-        key = webhook["_id"]
+    for key in await active_webhooks(sending.db):
         if key not in sending.under_way:
-            task = asyncio.create_task(_drain(sending, webhook))
+            task = asyncio.create_task(_drain(sending, key))
             sending.under_way[key] = task
             task.add_done_callback(partial(_ended, sending, key))
 
@@ -140,14 +140,19 @@ def _ended(sending: _Sending, key: ObjectId, task: asyncio.Task[None]) -> None:
         _log.error("webhook failed", id=str(key), exc_info=error)
 
 
-async def _drain(sending: _Sending, webhook: Document) -> None:
+async def _drain(sending: _Sending, key: ObjectId) -> None:
+    """Sends what waits for one receiver, a few at a time: each time as its webhook is
+    then, and no more once it is paused."""
     width = WIDTH
     try:
-        keys = _keys(sending.secret, webhook, datetime.now(UTC))
         while not sending.ended.is_set():
-            messages = await take_deliveries(
-                sending.db, webhook["_id"], datetime.now(UTC), width
-            )
+            webhook = await active_webhook(sending.db, key)
+            if webhook is None:
+                return
+            keys = _keys_or_none(sending, webhook)
+            if keys is None:
+                return
+            messages = await take_deliveries(sending.db, key, datetime.now(UTC), width)
             if not messages:
                 return
             bodies = await _bodies(sending.db, messages)
@@ -159,15 +164,8 @@ async def _drain(sending: _Sending, webhook: Document) -> None:
             )
             # Who does not take what comes is not pressed, and takes nobody's place.
             width = WIDTH if all(outcomes) else 1
-    except CannotOpen:
-        place = webhook["_id"], webhook["version"]
-        if place not in sending.closed:
-            sending.closed.add(place)
-            _log.error(
-                "a webhook's secret cannot be opened: renew it", id=str(place[0])
-            )
     except PyMongoError:
-        _log.warning("webhook postponed", id=str(webhook["_id"]), exc_info=True)
+        _log.warning("webhook postponed", id=str(key), exc_info=True)
 
 
 async def _send(
@@ -262,12 +260,23 @@ def _asked(header: str | None, now: datetime) -> float | None:
         return None
 
 
-def _keys(secret: str, webhook: Document, now: datetime) -> list[str]:
-    """The webhook's secret, and for a day after a change the one before."""
-    keys = [unseal(secret, webhook["secret"])]
+def _keys_or_none(sending: _Sending, webhook: Document) -> list[str] | None:
+    """The webhook's secret, and for a day after a change the one before; None when
+    they cannot be opened."""
+    now = datetime.now(UTC)
+    sealed = [webhook["secret"]]
     if webhook.get("previous_until", now) > now:
-        keys.append(unseal(secret, webhook["previous_secret"]))
-    return keys
+        sealed.append(webhook["previous_secret"])
+    try:
+        return [unseal(sending.secret, each) for each in sealed]
+    except CannotOpen:
+        place = webhook["_id"], webhook["version"]
+        if place not in sending.closed:
+            sending.closed.add(place)
+            _log.error(
+                "a webhook's secret cannot be opened: renew it", id=str(place[0])
+            )
+        return None
 
 
 async def _bodies(db: Database, messages: list[Document]) -> list[bytes]:

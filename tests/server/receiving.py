@@ -24,17 +24,19 @@ class Call:
 
 @dataclass
 class Receiver:
-    """What came in, and how the next calls are answered: the first of `answers` each
-    time, and 200 when there are none."""
+    """What came in, and how the next calls are answered, when they are `let`: the
+    first of `answers` each time, and 200 when there are none."""
 
     address: str
     calls: list[Call] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
     delay: float = 0
+    let: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: Request) -> Response:
         self.calls.append(Call(dict(request.headers), await request.body()))
         await asyncio.sleep(self.delay)
+        await self.let.wait()
         return self.answers.pop(0) if self.answers else Response()
 
     async def until(self, holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -47,6 +49,7 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     port = free_port()
     receiver = Receiver(f"http://127.0.0.1:{port}/hook")
+    receiver.let.set()
     app = Starlette(
         routes=[Route("/{any:path}", receiver.take, methods=["GET", "POST"])]
     )

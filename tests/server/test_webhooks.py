@@ -29,7 +29,7 @@ from resolvers.deliveries import put_test, retry_deliveries
 from resolvers.integrations import create_integration, update_integration
 from resolvers.profiles import upsert_profile
 from resolvers.segments import create_segment
-from server.webhooks import deliver
+from server.webhooks import WIDTH, deliver
 from tests.membership_histories import catch_up, keeping
 from tests.server.conftest import ROOT, free_port
 from tests.server.receiving import Receiver, receiving
@@ -38,6 +38,7 @@ pytestmark = pytest.mark.anyio
 
 SECRET = "a secret that opens secrets in tests"  # noqa: S105 - of tests alone
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
+MANY = tuple(f"p{number}" for number in range(2 * WIDTH + 8))
 REFUSED = "The address leads to a machine that is not on the public Internet."
 
 
@@ -166,16 +167,73 @@ async def test_a_fault_of_ours_is_an_attempt_that_failed_and_says_no_more(
 
 
 async def test_who_is_gone_is_called_no_more(db: Database, receiver: Receiver) -> None:
-    hook = await _told(db, receiver.address, "ada", "bob")
-    receiver.answers = [Response(status_code=410) for _ in range(2)]
+    """But for what was under way, until it is wanted again."""
+    hook = await _told(db, receiver.address, *MANY)
+    receiver.answers = [Response(status_code=410) for _ in MANY]
     async with _delivering(db):
-        await receiver.until(lambda: bool(receiver.calls))
-        await _until(lambda: _status(db), "PAUSED")
-        called = len(receiver.calls)
-        await asyncio.sleep(0.2)
-        assert len(receiver.calls) == called
-    assert await db.deliveries.count_documents({"state": "DEAD"}) == called
-    assert hook["status"] == "ACTIVE"
+        await _until(lambda: _number(db, "DEAD"), WIDTH)
+        assert await _status(db) == "PAUSED"
+        receiver.answers.clear()
+        await _changed(db, hook, {"status": IntegrationStatus.ACTIVE})
+        await _until_done(db)
+
+    assert len(receiver.calls) == len(MANY)
+    assert await _number(db, "DEAD") == WIDTH
+    assert await _number(db, "DELIVERED") == len(MANY) - WIDTH
+
+
+async def test_what_waits_goes_where_and_as_its_webhook_says_by_then(
+    db: Database, receiver: Receiver
+) -> None:
+    """Paused, and led elsewhere under another secret, while messages are under way."""
+    hook = await _told(db, receiver.address, *MANY)
+    receiver.let.clear()
+    async with receiving() as other, _delivering(db):
+        await receiver.until(lambda: len(receiver.calls) == WIDTH)
+        await _changed(db, hook, {"status": IntegrationStatus.PAUSED})
+        receiver.let.set()
+        await _until(lambda: _number(db, "DELIVERED"), WIDTH)
+        settings = OutboundWebhook(other.address, hook["segment_ids"], tuple(Movement))
+        changed = await update_integration(
+            db,
+            hook["_id"],
+            {"settings": settings, "status": IntegrationStatus.ACTIVE},
+            renews_secret=True,
+            server_secret=SECRET,
+            now=datetime.now(UTC),
+        )
+        await _until_done(db)
+        assert changed.secret is not None
+        opened = Webhook(changed.secret)
+        said = [opened.verify(each.body, each.headers) for each in other.calls]
+
+    assert len(receiver.calls) == WIDTH
+    assert [each["type"] for each in said] == ["segment.entered"] * (len(MANY) - WIDTH)
+
+
+async def test_messages_under_way_are_followed_by_those_under_another_secret(
+    db: Database, receiver: Receiver
+) -> None:
+    hook = await _told(db, receiver.address, *MANY)
+    receiver.let.clear()
+    async with _delivering(db):
+        await receiver.until(lambda: len(receiver.calls) == WIDTH)
+        await update_integration(
+            db,
+            hook["_id"],
+            {},
+            renews_secret=True,
+            server_secret=SECRET,
+            now=datetime.now(UTC),
+        )
+        receiver.let.set()
+        await _until_done(db)
+
+    signed = [each.headers["webhook-signature"] for each in receiver.calls]
+    assert [len(each.split()) for each in signed] == [
+        *[1] * WIDTH,
+        *[2] * (len(MANY) - WIDTH),
+    ]
 
 
 async def test_a_redirect_is_not_followed(db: Database, receiver: Receiver) -> None:
@@ -470,6 +528,10 @@ async def _status(db: Database) -> str:
     (row,) = await find(db.integrations, {})
     status: str = row["status"]
     return status
+
+
+async def _number(db: Database, state: str) -> int:
+    return await db.deliveries.count_documents({"state": state})
 
 
 async def _listens(port: int) -> bool:
