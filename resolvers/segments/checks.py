@@ -7,7 +7,12 @@ from typing import Literal
 from bson import ObjectId, Regex
 
 from audience.conditions import Definition, parse
-from audience.conditions.tree import ListCondition, MetricRef, SegmentCondition
+from audience.conditions.tree import (
+    Group,
+    ListCondition,
+    MetricRef,
+    SegmentCondition,
+)
 from audience.conditions.walking import Path, conditions_of, metrics_of
 from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
 from audience.postal import COUNTRIES, country_of
@@ -119,14 +124,22 @@ async def _segment_problems(
     session: Session | None,
 ) -> list[Problem]:
     problems: list[Problem] = []
+    named = [
+        ((*here, "segmentId"), condition)
+        for here, condition in conditions_of(definition, path)
+        if isinstance(condition, SegmentCondition)
+    ]
     try:
         segments = await referred_segments(db, [definition], session)
     except (Conflict, TooLarge) as error:
-        return [Problem(error.code, str(error), path)]
-    for here, condition in conditions_of(definition, path):
-        if not isinstance(condition, SegmentCondition):
-            continue
-        where = (*here, "segmentId")
+        for where, condition in named:
+            alone = Definition((Group((condition,)),))
+            try:
+                await referred_segments(db, [alone], session)
+            except (Conflict, TooLarge) as its_own:
+                problems.append(Problem(its_own.code, str(its_own), where))
+        return problems or [Problem(error.code, str(error), path)]
+    for where, condition in named:
         if condition.segment_id not in segments:
             other = _if_other(condition.segment_id, "list")
             problems.append(_missing(where, f"There is no such segment.{other}"))
