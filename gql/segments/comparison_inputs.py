@@ -24,7 +24,8 @@ class NumberRange:
 
 @strawberry.input(
     one_of=True,
-    description=f"How a number has to be. Numbers lie within ±{limits.NUMBER:,}.",
+    description=f"How a number has to be. Numbers lie within ±{limits.NUMBER:,}, "
+    "beyond which double precision takes whole numbers for others.",
 )
 class NumberComparison:
     equals: Maybe[float] = strawberry.field(description="The same number.")
