@@ -33,6 +33,15 @@ _A_YEAR = {
     Unit.MONTH: 12,
     Unit.YEAR: 1,
 }
+_A_DAY = 24 * 60
+_MINUTES = {
+    Unit.MINUTE: 1,
+    Unit.HOUR: 60,
+    Unit.DAY: _A_DAY,
+    Unit.WEEK: 7 * _A_DAY,
+    Unit.MONTH: 366 * _A_DAY // 12,
+    Unit.YEAR: 366 * _A_DAY,
+}
 _WHOLE_DAYS = (Unit.DAY, Unit.WEEK, Unit.MONTH, Unit.YEAR)
 
 
@@ -156,14 +165,15 @@ def _span_range(at: At) -> InTheLastBetween | None:
     farthest = read_span(at.at("to"))
     if nearest is None or farthest is None:
         return None
-    if _length(nearest) > _length(farthest):
+    if _minutes(nearest) > _minutes(farthest):
         at.wrong("from is the nearer end: it must not be more than to.")
         return None
     return InTheLastBetween(nearest, farthest)
 
 
-def _length(span: Span) -> float:
-    return span.amount / _A_YEAR[span.unit]
+def _minutes(span: Span) -> int:
+    """How long it is, about, where months and years are of different lengths."""
+    return span.amount * _MINUTES[span.unit]
 
 
 def _instants(at: At) -> Between | None:

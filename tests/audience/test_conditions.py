@@ -364,15 +364,31 @@ def test_a_wrong_event_condition_is_refused(
     assert paths(with_event(**changes)) == [f"event.{where}"]
 
 
-def test_a_nearer_end_that_is_farther_is_refused() -> None:
-    ends = {
-        "from": {"amount": 2, "unit": "MONTH"},
-        "to": {"amount": 30, "unit": "DAY"},
-    }
+@pytest.mark.parametrize(
+    ("nearer", "farther"),
+    [
+        ("30 DAY", "2 MONTH"),
+        ("360 DAY", "52 WEEK"),
+        ("366 DAY", "53 WEEK"),
+        ("362 DAY", "52 WEEK"),
+        ("167 HOUR", "1 WEEK"),
+        ("1 MONTH", "31 DAY"),
+        ("30 DAY", "1 MONTH"),
+        ("52 WEEK", "1 YEAR"),
+        ("527039 MINUTE", "1 YEAR"),
+    ],
+)
+def test_a_nearer_end_that_is_farther_is_refused(nearer: str, farther: str) -> None:
+    def between(start: str, end: str) -> Any:
+        ends = {}
+        for name, text in (("from", start), ("to", end)):
+            amount, unit = text.split(" ")
+            ends[name] = {"amount": int(amount), "unit": unit}
+        return with_event(during={"inTheLastBetween": ends})
 
-    assert paths(with_event(during={"inTheLastBetween": ends})) == [
-        "event.during.inTheLastBetween"
-    ]
+    parse(between(nearer, farther))
+    parse(between(nearer, nearer))
+    assert paths(between(farther, nearer)) == ["event.during.inTheLastBetween"]
 
 
 @pytest.mark.parametrize(
