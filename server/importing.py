@@ -59,6 +59,8 @@ async def watch_imports(running: Running) -> None:
                     worker = await _start_worker(running.settings)
             except (PyMongoError, OSError) as error:
                 _log.warning("imports postponed", reason=str(error)[:200])
+            except Exception:  # noqa: BLE001 - the next round is not to be lost
+                _log.exception("starting imports failed")
             await asyncio.sleep(WATCH_SECONDS)
     finally:
         if worker is not None and worker.returncode is None:

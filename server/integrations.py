@@ -83,6 +83,8 @@ async def watch_calls(running: Running) -> None:
             )
         except PyMongoError as error:
             _log.warning("calls postponed", reason=str(error)[:200])
+        except Exception:  # noqa: BLE001 - the next round is not to be lost
+            _log.exception("work on calls failed")
         await asyncio.sleep(WATCH_SECONDS)
 
 

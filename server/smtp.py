@@ -48,6 +48,8 @@ class Postman:
                 _log.warning("mail server out of reach", reason=str(error))
             except PyMongoError as error:
                 _log.warning("mail postponed", reason=str(error)[:200])
+            except Exception:  # noqa: BLE001 - the next round is not to be lost
+                _log.exception("sending mail failed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self.wake.wait()
@@ -100,6 +102,12 @@ class Postman:
                 await self._postpone(message)
                 return False
             _log.warning("message refused", kind=kind, codes=codes)
+        except (SMTPException, OSError):
+            raise
+        except Exception:  # noqa: BLE001 - others are sent all the same
+            _log.exception("message failed", kind=kind)
+            await self._postpone(message)
+            return False
         else:
             await drop_message(self.db, message["_id"])
             _log.info("message sent", kind=kind)

@@ -1,5 +1,10 @@
 """Health, metrics, headers, request ids and faults."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import cast
+
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -9,7 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from server.app import create_app
+from resolvers.db import Database
+from server.app import _keep_indexes, create_app
+from server.importing import watch_imports
+from server.integrations import watch_calls
+from server.running import Running
 from server.settings import Settings
 from tests.server.conftest import client_of
 from tests.server.tiny import schema
@@ -220,3 +229,44 @@ async def test_origins_can_be_limited(settings: Settings) -> None:
         "https://shop.example": "https://shop.example",
         "https://elsewhere.example": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("watch", "work"),
+    [
+        (watch_calls, "server.integrations.work_on_waiting_calls"),
+        (watch_imports, "server.importing.has_waiting_imports"),
+        (_keep_indexes, "server.app.keep_indexes"),
+    ],
+)
+async def test_what_nobody_foresaw_ends_no_work_in_the_background(
+    db: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    watch: Callable[[Running], Coroutine[None, None, None]],
+    work: str,
+) -> None:
+    rounds: list[int] = []
+
+    async def fails_once(*_: object, **__: object) -> dict[str, Exception]:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise RuntimeError("Nobody foresaw this.")
+        return {}
+
+    monkeypatch.setattr(work, fails_once)
+    for name in ("integrations.WATCH", "importing.WATCH", "app.INDEX"):
+        monkeypatch.setattr(f"server.{name}_SECONDS", 0.01)
+    what = {"db": db, "settings": settings, "tokens": None, "deliver": None}
+    watching = asyncio.create_task(watch(cast("Running", SimpleNamespace(**what))))
+    try:
+        async with asyncio.timeout(20):
+            while len(rounds) < 2 and not watching.done():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    assert rounds[:2] == [0, 1]
+    assert "Nobody foresaw this." in capsys.readouterr().out
