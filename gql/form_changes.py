@@ -1,5 +1,6 @@
 """Making, changing and deleting forms, and answering one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import strawberry
@@ -8,7 +9,7 @@ from audience.evidence import evidence
 from audience.forms import definitions
 from audience.forms.definitions import Targeting
 from audience.keys import SIGN_UP
-from gql.context import Context
+from gql.context import Context, Deliver
 from gql.enums import Channel, Status
 from gql.errors import Payload
 from gql.execution import plain
@@ -33,7 +34,7 @@ from resolvers.forms import (
     submit_form,
     update_form,
 )
-from resolvers.shielding import to_its_end
+from resolvers.shielding import in_background, to_its_end
 
 SCOPE = "forms:write"
 
@@ -209,9 +210,21 @@ async def _submit(context: Context, input: SubmitFormInput) -> Submitted:
         count=context.count_sign_up,
         refused=context.refused_addresses,
     )
-    for confirmation in done.confirmations:
-        await context.deliver(confirmation_message(confirmation, done.list))
+    deliver_confirmations(context.deliver, done.confirmations, done.list)
     return done
+
+
+def deliver_confirmations(
+    deliver: Deliver, confirmations: Sequence[Any], found: Document
+) -> None:
+    """Begins to deliver what is to be confirmed, to the list `found`. Nobody waits for
+    it: how long an answer takes must not tell who is known."""
+
+    async def all_of_them() -> None:
+        for each in confirmations:
+            await deliver(confirmation_message(each, found))
+
+    in_background(all_of_them())
 
 
 def confirmation_message(confirmation: Any, found: Document) -> Document:

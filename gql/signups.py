@@ -13,7 +13,7 @@ from gql.context import Context
 from gql.enums import Channel, Status
 from gql.errors import Payload
 from gql.execution import plain
-from gql.form_changes import confirmation_message
+from gql.form_changes import deliver_confirmations
 from gql.ids import Kind, stored_id
 from gql.mutations import accepted, given, mutation
 from gql.scalars import JSON
@@ -210,8 +210,7 @@ async def _subscribe(context: Context, wanted: SignUp, *, is_trusted: bool) -> S
         evidence=evidence(context.ip, context.user_agent),
         is_trusted=is_trusted,
     )
-    for confirmation in done.confirmations:
-        await context.deliver(confirmation_message(confirmation, done.list))
+    deliver_confirmations(context.deliver, done.confirmations, done.list)
     return done
 
 

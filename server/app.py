@@ -28,6 +28,7 @@ from resolvers.events.indexes import keep_indexes
 from resolvers.following import Hub
 from resolvers.lists import finish_deletions
 from resolvers.secrets import signing_secret
+from resolvers.shielding import finish_work
 from resolvers.summaries import recover_batches
 from server.auth import Keys, Limits, Refused
 from server.downloads import ROUTES
@@ -93,7 +94,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             events=Limits([], [], parse_many(settings.rate_limit_tracking)),
             calls=Limits([], [], parse_many(settings.rate_limit_integration)),
             tokens=tokens,
-            deliver=deliver_by_mail(db, settings.address, secret, postman.wake.set)
+            deliver=deliver_by_mail(db, secret, postman.wake.set)
             if settings.smtp_host
             else deliver_to_console(settings.address),
             hub=Hub(db),
@@ -113,6 +114,7 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await finish_work()
             await close(db)
 
     return Starlette(
@@ -259,4 +261,6 @@ async def _keep_indexes(running: Running) -> None:
             told = set(failed)
         except PyMongoError as error:
             _log.warning("indexes postponed", reason=str(error)[:200])
+        except Exception:  # noqa: BLE001 - the next round is not to be lost
+            _log.exception("keeping indexes failed")
         await asyncio.sleep(INDEX_SECONDS)

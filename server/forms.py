@@ -26,7 +26,7 @@ from audience.evidence import evidence
 from audience.forms.rendering import FILL_TIME, render_token
 from audience.forms.stored import form_of
 from audience.forms.submissions import VALUES
-from gql.form_changes import confirmation_message
+from gql.form_changes import deliver_confirmations
 from gql.ids import Kind, global_id, read_id
 from resolvers.db import Document
 from resolvers.forms import Answer, Submitted, count_view, live_form, submit_form
@@ -201,8 +201,7 @@ async def _submit(request: Request, answer: Answer) -> Submitted:
         count=sign_up_counter(running, address),
         refused=running.settings.refused_addresses,
     )
-    for confirmation in done.confirmations:
-        await running.deliver(confirmation_message(confirmation, done.list))
+    deliver_confirmations(running.deliver, done.confirmations, done.list)
     return done
 
 

@@ -36,18 +36,14 @@ def deliver_to_console(address: str) -> Deliver:
     return deliver
 
 
-def deliver_by_mail(
-    db: Database, address: str, secret: str, wake: Callable[[], None]
-) -> Deliver:
-    """Puts messages into the outbox and wakes who sends them. What goes to a phone is
-    printed: nothing is set up to send it. What is asked for too often is left out."""
-    to_console = deliver_to_console(address)
+def deliver_by_mail(db: Database, secret: str, wake: Callable[[], None]) -> Deliver:
+    """Puts messages into the outbox and wakes who sends them. Left out is what goes to
+    a phone, for nothing is set up to send it, and what is asked for too often."""
 
     async def deliver(message: Document) -> None:
         to = message["to"]
         if "@" not in to:
-            _log.warning("no way to send text messages is set up")
-            await to_console(message)
+            _log.warning("message left out: no way to send text messages is set up")
             return
         now = datetime.now(UTC)
         kind = _kind(message)

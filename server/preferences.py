@@ -23,6 +23,7 @@ from resolvers.consent import set_consent
 from resolvers.db import Document
 from resolvers.lists import lists_by_id
 from resolvers.preferences import consent_trail, holder_of, preferences_of
+from resolvers.shielding import in_background
 from resolvers.signups import unsubscribe
 from server.auth import Refused
 from server.graphql import client_address
@@ -184,14 +185,15 @@ async def take_preferences(request: Request) -> Response:
 
 @guarded
 async def send_link(request: Request) -> Response:
-    """Sends the link to the address, if anyone has it; the page does not tell."""
+    """Sends the link to the address, if anyone has it. The page does not tell, nor
+    does how long it takes."""
     running = running_of(request)
     running.sign_ups.count(None, client_address(request))
     email = normalise_email(str((await form_of(request)).get("email", "")))
     profile_id = await holder_of(running.db, email)
     if profile_id is not None:
         token = preference_token(running.tokens, profile_id, datetime.now(UTC))
-        await running.deliver({"to": email, "token": token})
+        in_background(running.deliver({"to": email, "token": token}))
     return page(
         "layout.html",
         title="Look into your mail",

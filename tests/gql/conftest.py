@@ -15,6 +15,7 @@ from audience.tokens import Tokens
 from gql.context import Context, Counting
 from gql.schema import schema
 from resolvers.db import Database, Document
+from resolvers.shielding import finish_work
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = Viewer(None, "Tests", KeyKind.SECRET, frozenset({EVERYTHING}))
@@ -39,8 +40,9 @@ class Api:
     async def execute(
         self, operation: str, variables: dict[str, Any] | None = None
     ) -> tuple[Any, list[GraphQLError]]:
-        """The data and the errors."""
+        """The data and the errors, once everything that was begun is done."""
         result = await schema.execute(operation, variables, self.context())
+        await finish_work()
         return result.data, list(result.errors or [])
 
     async def ask(self, operation: str, **variables: Any) -> Any:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from audience.addresses import RefusedAddress
-from resolvers.db import Database, Session
+from gql.schema import schema
+from resolvers.db import Database, Document, Session
+from resolvers.shielding import finish_work
 from resolvers.signups import subscribing
 from resolvers.signups.writing import write_people
 from tests.gql.conftest import PUBLIC, Api
@@ -67,6 +69,26 @@ async def make_list(api: Api, opt_in: str) -> str:
 
 async def state(api: Api) -> Any:
     return (await api.ask(STATE, email=ADA))["profile"]
+
+
+async def test_nobody_waits_for_the_message(api: Api, visitor: Api) -> None:
+    list_id = await make_list(api, "DOUBLE")
+    goes, sent = asyncio.Event(), []
+
+    async def deliver(message: Document) -> None:
+        await goes.wait()
+        sent.append(message["to"])
+
+    context = replace(visitor.context(), deliver=deliver)
+    given = {"input": {"listId": list_id, "email": ADA}}
+    async with asyncio.timeout(20):
+        answer = await schema.execute(SUBSCRIBE, given, context)
+
+    assert answer.data == {"subscribe": {"status": "PENDING", "userErrors": []}}
+    assert sent == []
+    goes.set()
+    await finish_work()
+    assert sent == [ADA]
 
 
 async def test_a_full_profile_is_not_told_from_nobody(

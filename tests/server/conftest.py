@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from resolvers.db import Database
+from resolvers.shielding import finish_work
 from server.app import create_app
 from server.settings import Settings
 from tests.server.shops import ADMIN_KEY as ADMIN_KEY
@@ -58,9 +59,18 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client_of(app: Starlette, address: str = "127.0.0.1") -> httpx.AsyncClient:
-    """A client whose requests come from `address`."""
+    """A client whose requests come from `address`, and which waits until all that was
+    begun is done."""
+
+    async def finish(answer: httpx.Response) -> None:
+        await finish_work()
+
     transport = httpx.ASGITransport(app, client=(address, 4242))
-    return httpx.AsyncClient(transport=transport, base_url="http://testserver")
+    return httpx.AsyncClient(
+        transport=transport,
+        base_url="http://testserver",
+        event_hooks={"response": [finish]},
+    )
 
 
 @dataclass(slots=True)

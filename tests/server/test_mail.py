@@ -119,7 +119,7 @@ async def signed_up(db: Database, name: str = "News", address: str = ADA) -> Doc
 
 
 def deliver(db: Database, wake: Any = lambda: None) -> Any:
-    return deliver_by_mail(db, SENDER.address, TOKENS.secret, wake)
+    return deliver_by_mail(db, TOKENS.secret, wake)
 
 
 async def test_a_confirmation_arrives(
@@ -277,7 +277,9 @@ async def test_a_phone_gets_no_mail(
     await deliver(db)({"to": "+14155550132", "token": "t", "list": "News"})
 
     assert await find(db.outbox, {}) == []
-    assert "To +14155550132, please confirm" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "message left out: no way to send text messages is set up" in printed
+    assert "+14155550132" not in printed and "token=" not in printed
 
 
 async def test_a_mail_server_that_is_away_is_tried_again(
@@ -380,6 +382,53 @@ async def test_the_postman_wakes_and_outlives_trouble(
 def test_a_sender_is_one_address(sender: str) -> None:
     with pytest.raises(BadSettings, match="AUDIENCE_MAIL_FROM"):
         read_settings(mail_from=sender)
+
+
+async def test_a_message_that_fails_stops_no_other(
+    db: Database, inbox: Inbox, postman: Postman
+) -> None:
+    now = datetime.now(UTC)
+    await put_message(db, "of no kind", ADA, {}, now - timedelta(seconds=1))
+    await deliver(db)(await signed_up(db))
+
+    assert await postman.send_waiting() == 1
+
+    assert [each["To"] for each in inbox.messages()] == [ADA]
+    (kept,) = await find(db.outbox, {})
+    assert (kept["kind"], kept["attempts"]) == ("of no kind", 1)
+    assert kept["next_at"] >= now.replace(microsecond=0) + timedelta(seconds=30)
+
+
+async def test_the_postman_outlives_what_nobody_foresaw(
+    db: Database,
+    inbox: Inbox,
+    postman: Postman,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed: list[datetime] = []
+
+    async def fails_once(db: Database, now: datetime) -> Document | None:
+        if not failed:
+            failed.append(now)
+            raise RuntimeError("Nobody foresaw this.")
+        return await take_message(db, now)
+
+    monkeypatch.setattr("server.smtp.take_message", fails_once)
+    await deliver(db)(await signed_up(db))
+    running = asyncio.create_task(postman.run())
+    try:
+        async with asyncio.timeout(20):
+            while not inbox.received and not running.done():
+                postman.wake.set()
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert len(inbox.received) == 1
+    printed = capsys.readouterr().out
+    assert "sending mail failed" in printed and "Nobody foresaw this." in printed
 
 
 def test_the_password_is_hidden() -> None:

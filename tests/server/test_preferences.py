@@ -1,8 +1,9 @@
 """Leaving in one click, the preference page and what it exports."""
 
+import asyncio
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,9 +18,14 @@ from audience.preferences import preference_token
 from audience.signups import sign_up
 from audience.tokens import Tokens, leave_token
 from resolvers.consent import suppress
-from resolvers.db import Database, find
+from resolvers.db import Database, Document, find
 from resolvers.lists import create_list
+from resolvers.outbox import put_message
 from resolvers.signups import subscribe
+from server.app import create_app
+from server.running import Running
+from server.settings import Settings
+from tests.server.tiny import schema
 
 pytestmark = pytest.mark.anyio
 
@@ -331,6 +337,33 @@ async def test_the_link_is_sent_to_the_address_alone(
     assert "x@example.org" not in printed
     bodies = {_without_nonce(each.text) for each in (known, unknown)}
     assert (len(bodies), wrong.status_code) == (1, 400)
+
+
+async def test_a_link_is_neither_waited_for_nor_lost_when_the_server_ends(
+    db: Database, settings: Settings, ada: Person
+) -> None:
+    app = create_app(settings.model_copy(update={"keeper": False}), schema)
+    goes = asyncio.Event()
+    async with app.router.lifespan_context(app):
+        running: Running = app.state.running
+
+        async def deliver(message: Document) -> None:
+            await goes.wait()
+            await asyncio.sleep(0.5)  # longer than all else that the server ends
+            await put_message(running.db, "link", message["to"], {}, datetime.now(UTC))
+
+        app.state.running = replace(running, deliver=deliver)
+        transport = httpx.ASGITransport(app)
+        async with (
+            asyncio.timeout(20),
+            httpx.AsyncClient(transport=transport, base_url="http://a") as client,
+        ):
+            answer = await client.post("/preferences/link", data={"email": ADA})
+        waiting = await find(db.outbox, {})
+        goes.set()
+
+    assert (answer.status_code, waiting) == (200, [])
+    assert [each["to"] for each in await find(db.outbox, {})] == [ADA]
 
 
 async def test_asking_for_the_link(client: httpx.AsyncClient) -> None:
