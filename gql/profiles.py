@@ -190,7 +190,8 @@ class Profile(Node):
 
     @batch(
         description="Why this person is in a segment, or not: each condition in words, "
-        "with what was found and what was wanted. Needs the scopes segments:read and "
+        "with what was found and what was wanted. Where a condition asks about a list, "
+        "it takes the scope lists:read, too. Needs the scopes segments:read and "
         "events:read."
     )
     @staticmethod

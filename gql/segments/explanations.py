@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from audience.conditions import parse
 from audience.errors import NotFound
 from gql.context import Context
 from gql.execution import plain
 from gql.ids import Kind, stored_id
 from gql.scalars import JSON
+from gql.segments.reading import require_lists
 from resolvers.db import Document
 from resolvers.segments import Explanation, explain_profiles, segments_by_id
 
@@ -64,6 +66,7 @@ async def explanations_of(
     (segment,) = await segments_by_id(context.db, [stored])
     if segment is None:
         raise NotFound("There is no such segment.", ("segmentId",))
+    require_lists(context, parse(segment["definition"]))
     found = await explain_profiles(
         context.db, segment, profiles, context.now(), context.zone
     )

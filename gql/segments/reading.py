@@ -9,6 +9,9 @@ from strawberry import Some
 from strawberry.utils.str_converters import to_camel_case
 
 from audience.conditions import Definition, parse
+from audience.conditions.tree import ListCondition
+from audience.conditions.walking import conditions_of
+from gql.context import Context
 from gql.scalars import date_time_text
 from gql.segments.condition_inputs import SegmentDefinitionInput
 
@@ -16,6 +19,13 @@ from gql.segments.condition_inputs import SegmentDefinitionInput
 def definition_of(given: SegmentDefinitionInput, *path: str) -> Definition:
     """The checked definition; errors name places below `path`."""
     return parse(input_json(given), path)
+
+
+def require_lists(context: Context, definition: Definition) -> None:
+    """AccessRefused where a definition asks about lists and the key may not read them:
+    before it is explained, which tells their names and who is in them."""
+    if any(isinstance(it, ListCondition) for _, it in conditions_of(definition)):
+        context.require("lists:read")
 
 
 def input_json(given: Any) -> dict[str, Any]:

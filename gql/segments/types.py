@@ -36,6 +36,7 @@ from gql.segments.kept import (
     size_histories_of,
     sizes_of,
 )
+from gql.segments.reading import require_lists
 from resolvers.db import Document
 from resolvers.segments import (
     Preview,
@@ -267,12 +268,15 @@ class SegmentPreview:
         "sample of the profiles and their summaries, and the `actualSize`; the "
         "`indexes` used, none where everybody is looked at; and for each condition its "
         "words and its `source`, PROFILE (which keeps a summary of the events) or "
-        "EVENTS.",
+        "EVENTS. Where a condition asks about a list, it takes the scope lists:read.",
         key=_itself,
     )
     @staticmethod
     async def explain(parents: list[Document], context: Context) -> list[JSON]:
-        found: list[Any] = [await _preview(row).explain(context.db) for row in parents]
+        found: list[Any] = []
+        for preview in map(_preview, parents):
+            require_lists(context, preview.definition)
+            found.append(await preview.explain(context.db))
         return found
 
     pipeline: list[JSON] = plain(

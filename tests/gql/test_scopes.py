@@ -289,6 +289,61 @@ async def test_every_guarded_field_needs_its_scope(api: Api, name: str) -> None:
     assert set(await codes(replace(api, viewer=lacking), asked)) == {"FORBIDDEN"}
 
 
+CREATE = """mutation ($definition: SegmentDefinitionInput!) {
+  createSegment(input: {name: "Outside", definition: $definition}) { segment { id } }
+}"""
+OUTSIDE = {
+    "strategy": "MATCH",
+    "estimatedSize": 1,
+    "actualSize": 1,
+    "indexes": ["profiles.lists.list_id_1__id_1"],
+    "groups": [
+        {"conditions": [{"condition": "Not (In the list “News”)", "source": "PROFILE"}]}
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            """query ($segment: ID!) {
+              profiles {
+                edges { node { explainSegment(segmentId: $segment) { matches } } }
+              }
+            }""",
+            {"profiles": {"edges": [{"node": {"explainSegment": {"matches": True}}}]}},
+        ),
+        (
+            """query ($definition: SegmentDefinitionInput!) {
+              segmentPreview(definition: $definition) { explain count }
+            }""",
+            {"segmentPreview": {"explain": OUTSIDE, "count": 1}},
+        ),
+    ],
+)
+async def test_what_asks_about_lists_is_explained_to_those_who_read_them(
+    api: Api, asked: str, told: object
+) -> None:
+    await set_up(api)
+    lists = await api.ask("{ lists { edges { node { id } } } }")
+    member = {"list": {"listId": lists["lists"]["edges"][0]["node"]["id"]}}
+    definition = {"groups": [{"anyOf": [{"not": {"groups": [{"anyOf": [member]}]}}]}]}
+    made = await api.ask(CREATE, definition=definition)
+    given = {
+        "definition": definition,
+        "segment": made["createSegment"]["segment"]["id"],
+    }
+    able = Viewer(None, "Able", KeyKind.SECRET, frozenset(SCOPES))
+    lacking = replace(able, scopes=able.scopes - {"lists:read"})
+
+    refusals = await replace(api, viewer=lacking).refusals(asked, **given)
+
+    message = "This needs the scope lists:read, which the key 'Able' does not have."
+    assert refusals == [{"code": "FORBIDDEN", "message": message}]
+    assert await replace(api, viewer=able).ask(asked, **given) == told
+
+
 @pytest.mark.parametrize("scope", ["lists:write", "profiles:write"])
 async def test_adding_people_to_a_list_takes_both_scopes(api: Api, scope: str) -> None:
     half = Viewer(None, "Half", KeyKind.SECRET, frozenset({scope}))
