@@ -33,6 +33,7 @@ from resolvers.pipelines.places import RADIUS
 from resolvers.pipelines.samples import PRIME, sample_number
 from resolvers.segments.references import read_id
 
+_MISSING = object()
 # What of a condition says whom it is about, and not what has to be.
 _ABOUT = ("channel", "listId", "segmentId", "of", "seed", "steps")
 
@@ -51,7 +52,8 @@ def actual(
         case EventCondition():
             return _measure(condition.measure, measure)
         case PropertyCondition(filter=filter):
-            return _json(_value(profile, profile_place(filter.path).parts))
+            value = _value(profile, profile_place(filter.path).parts)
+            return None if value is _MISSING else _json(value)
         case ConsentCondition(channel=channel):
             return _consent(profile.get("consent", {}).get(channel.lower(), {}))
         case ListCondition(list_id=list_id):
@@ -140,11 +142,15 @@ def _number(compare: NumberComparison) -> Any:
 
 
 def _value(document: Any, parts: Sequence[str]) -> Any:
+    """What is on the path, or _MISSING; below a list what its objects have there."""
     for number, part in enumerate(parts):
         if isinstance(document, list):
-            inner = (_value(it, parts[number:]) for it in document)
-            return [value for value in inner if value is not None]
-        document = document.get(part) if isinstance(document, dict) else None
+            objects = [it for it in document if isinstance(it, dict)]
+            inner = (_value(it, parts[number:]) for it in objects)
+            return [value for value in inner if value is not _MISSING]
+        if not isinstance(document, dict) or part not in document:
+            return _MISSING
+        document = document[part]
     return document
 
 

@@ -52,7 +52,11 @@ async def ada(db: Database) -> dict[str, Any]:
         "_id": ADA,
         "first_name": "Ada",
         "location": {"country": "Germany", "latitude": 52.5, "longitude": 13.5},
-        "properties": {"tags": [{"name": "a"}, {"name": "b"}], "points": 7},
+        "properties": {
+            "tags": [{"name": "a"}, {"name": "b"}],
+            "mixed": [{"of": None}, {}, 5, {"of": ["x", {"of": 1}]}, [{"of": 2}], None],
+            "points": 7,
+        },
         "consent": {
             "email": {
                 "status": "SUBSCRIBED",
@@ -113,6 +117,26 @@ EXPLAINED: list[tuple[Any, tuple[bool, str, Any, Any, list[int]]]] = [
             "properties.tags.name contains the item “b”",
             ["a", "b"],
             {"items": {"contains": "b"}},
+            [],
+        ),
+    ),
+    (
+        field("properties.mixed.of", {"items": {"count": {"equals": 2}}}),
+        (
+            True,
+            "properties.mixed.of has exactly 2 items",
+            [None, ["x", {"of": 1}]],
+            {"items": {"count": {"equals": 2}}},
+            [],
+        ),
+    ),
+    (
+        field("properties.mixed.of.of", {"exists": True}),
+        (
+            True,
+            "properties.mixed.of.of has a value",
+            [[1]],
+            {"exists": True},
             [],
         ),
     ),
