@@ -264,5 +264,5 @@ class _Planning:
                 first.metric, window, first.where, Measure.COUNT, None, ever
             )
         else:
-            fact = SequenceFact(tuple(steps), window, condition.within, str(self.zone))
+            fact = SequenceFact(tuple(steps), window, condition.within)
         return Leaf(fact, condition.is_completed)

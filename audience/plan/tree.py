@@ -181,7 +181,6 @@ class SequenceFact:
     steps: tuple[Step, ...]
     window: Window
     within: Span | None
-    zone: str
 
 
 Fact = FieldFact | ListFact | NearFact | SampleFact | EventFact | SequenceFact

@@ -17,7 +17,7 @@ from audience.plan.numbers import Range
 from audience.plan.tree import EVERYONE, EventFact, SequenceFact
 from resolvers.db import Document
 from resolvers.pages import both
-from resolvers.pipelines.fields import range_operators
+from resolvers.pipelines.fields import either, range_operators
 from resolvers.pipelines.filters import NOBODY
 
 _COUNTS = (Measure.COUNT, Measure.COUNT_DISTINCT)
@@ -29,7 +29,7 @@ def possible(fact: EventFact | SequenceFact) -> Document:
         return _begun(fact)
     span = _Span(fact)
     if _is_plain_count(fact):
-        return _either([span.possible_range(each) for each in fact.ranges])
+        return either([span.possible_range(each) for each in fact.ranges])
     least = 1
     if fact.measure in _COUNTS:
         least = int(min(each.low for each in fact.ranges))
@@ -45,7 +45,7 @@ def certain(fact: EventFact | SequenceFact) -> Document:
         return NOBODY
     span = _Span(fact)
     if _is_plain_count(fact):
-        return _either([span.certain_range(each) for each in fact.ranges])
+        return either([span.certain_range(each) for each in fact.ranges])
     if _is_plain_sum(fact):
         return both(span.whole(), span.sum_in(fact))
     return NOBODY
@@ -130,7 +130,7 @@ class _Span:
 
     def sum_in(self, fact: EventFact) -> Document:
         path = f"{self.path}.s"
-        return _either([{path: range_operators(each)} for each in fact.ranges])
+        return either([{path: range_operators(each)} for each in fact.ranges])
 
     @property
     def _times(self) -> Document:
@@ -174,7 +174,3 @@ def _is_plain_count(fact: EventFact) -> bool:
 
 def _is_plain_sum(fact: EventFact) -> bool:
     return fact.measure is Measure.SUM and fact.where == EVERYONE and fact.of is None
-
-
-def _either(options: list[Document]) -> Document:
-    return options[0] if len(options) == 1 else {"$or": options}

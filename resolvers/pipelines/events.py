@@ -12,7 +12,7 @@ from audience.plan.numbers import Range
 from audience.plan.tree import EVERYONE, EventFact, FieldFact, Present
 from resolvers.db import Document
 from resolvers.pipelines.dates import window_operators
-from resolvers.pipelines.fields import range_operators, scalar_filter
+from resolvers.pipelines.fields import either, range_operators, scalar_filter
 from resolvers.pipelines.filters import filter_of
 
 ANY_NUMBER = (Range(low=1),)
@@ -28,11 +28,11 @@ def summary_filter(fact: EventFact) -> Document | None:
         end = None
     summary = f"summary.{fact.metric.key}"
     if fact.measure is Measure.SUM and start is None and end is None:
-        return _either([{f"{summary}.s": range_operators(it)} for it in fact.ranges])
+        return either([{f"{summary}.s": range_operators(it)} for it in fact.ranges])
     if fact.measure is not Measure.COUNT:
         return None
     if start is None and end is None:
-        return _either([{f"{summary}.n": range_operators(it)} for it in fact.ranges])
+        return either([{f"{summary}.n": range_operators(it)} for it in fact.ranges])
     if start is None:
         if fact.ranges != ANY_NUMBER:
             return None
@@ -46,7 +46,7 @@ def summary_filter(fact: EventFact) -> Document | None:
             more = {f"{summary}.t.{int(each.high)}": {"$gte": start}}
             option["$nor"] = [more]
         options.append(option)
-    return _either(options)
+    return either(options)
 
 
 def event_filter(fact: EventFact) -> Document:
@@ -99,7 +99,7 @@ def measure_stages(fact: EventFact) -> list[Document]:
 
 
 def _having(fact: EventFact) -> Document:
-    return _either([{"m": range_operators(each)} for each in fact.ranges])
+    return either([{"m": range_operators(each)} for each in fact.ranges])
 
 
 def _measured(fact: EventFact) -> Document:
@@ -122,7 +122,3 @@ def _measured(fact: EventFact) -> Document:
 def _within_newest(each: Range) -> bool:
     most = each.low if each.high == inf else each.high + 1
     return most <= SUMMARY_TIMES
-
-
-def _either(options: list[Document]) -> Document:
-    return options[0] if len(options) == 1 else {"$or": options}

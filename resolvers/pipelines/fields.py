@@ -50,8 +50,9 @@ def field_filter(fact: FieldFact) -> Document:
         case CodeTest(codes=codes):
             return _scalar(fact, path, {"$in": [str(code) for code in codes]})
         case NumberTest(ranges=ranges):
-            options = [_scalar(fact, path, range_operators(each)) for each in ranges]
-            return options[0] if len(options) == 1 else {"$or": options}
+            return either(
+                [_scalar(fact, path, range_operators(each)) for each in ranges]
+            )
         case BooleanTest(wanted=wanted):
             return _scalar(fact, path, {"$eq": wanted})
         case DateTest() as test:
@@ -62,6 +63,11 @@ def field_filter(fact: FieldFact) -> Document:
             return _items(fact, path, test)
         case ItemCountTest(ranges=ranges):
             return {"$expr": _of_list(path, _in_ranges({"$size": "$$list"}, ranges))}
+
+
+def either(options: list[Document]) -> Document:
+    """One of the filters, of which there is at least one."""
+    return options[0] if len(options) == 1 else {"$or": options}
 
 
 def range_operators(each: Range) -> Document:

@@ -103,7 +103,6 @@ def _decided(
         strategy=strategy,
         stages=stages,
         match=match,
-        narrowed=match,
         named=named,
     )
 

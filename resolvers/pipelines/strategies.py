@@ -65,8 +65,8 @@ class Unsuitable(Exception):
 class Question:
     """A plan as stages on the profiles that yield `_id` and nothing else.
 
-    `match` is given when it says everything by itself; otherwise `narrowed` is the
-    part of it that the profile documents tell. `can_look_up`: CANDIDATES would do.
+    `match` is given when it says everything by itself. `can_look_up`: CANDIDATES would
+    do.
     `node` is what the stages ask, and `among` the filter besides. `ids`: the members,
     where they are known; `outside`: how many are none, where that is; `named`: how many
     ids the filter names.
@@ -75,7 +75,6 @@ class Question:
     strategy: Strategy
     stages: list[Document]
     match: Document | None
-    narrowed: Document
     node: Node
     among: Document
     can_look_up: bool = False
@@ -101,7 +100,7 @@ def question(
         match = both(told.filter(node), among or {})
         if strategy in (None, Strategy.MATCH):
             stages = [*_matching(match), {"$project": {"_id": 1}}]
-            return Question(Strategy.MATCH, stages, match, match, node, among or {})
+            return Question(Strategy.MATCH, stages, match, node, among or {})
     elif strategy is Strategy.MATCH:
         raise Unsuitable("The events have to be read.")
     parts = node.parts if isinstance(node, Every) else (node,)
@@ -113,7 +112,7 @@ def question(
     narrowed = both(told.filter(narrow), among or {})
     stages = _STAGES[strategy](told, narrowed, rest)
     can_look_up = not any(isinstance(it, SequenceFact) for it in facts_of(rest))
-    return Question(strategy, stages, None, narrowed, node, among or {}, can_look_up)
+    return Question(strategy, stages, None, node, among or {}, can_look_up)
 
 
 @dataclass(frozen=True, slots=True)
