@@ -1,7 +1,8 @@
 """Postal codes: in which countries they can be given, and what of a code tells a place.
 
 Where codes stand for single buildings or streets (the United Kingdom, Canada, the
-Netherlands, Portugal, Ireland, Malta), the part that names the district is used.
+Netherlands, Portugal, Ireland, Malta, Brazil, the United States and Puerto Rico), the
+part that names the district is used.
 """
 
 import re

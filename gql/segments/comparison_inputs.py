@@ -209,7 +209,9 @@ class ItemsComparison:
     not_contains_suffix: Maybe[str] = strawberry.field(
         description=f"No text that ends like this. {_TEXT}"
     )
-    count: Maybe[NumberComparison] = strawberry.field(description="So many items.")
+    count: Maybe[NumberComparison] = strawberry.field(
+        description="So many items. It holds of lists alone, with notEquals, too."
+    )
 
 
 @strawberry.input(

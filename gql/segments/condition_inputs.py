@@ -134,7 +134,9 @@ class PostalCodeInput:
     )
     code: str = strawberry.field(
         description="Such as 10001, SW1A 1AA or 1012 AB; of British, Canadian, Dutch, "
-        "Irish, Maltese and Portuguese codes the district's part is used."
+        "Irish, Maltese and Portuguese codes the district's part is used, of Brazilian "
+        "codes the first five digits, and of codes of the United States and Puerto "
+        "Rico the five digits before the hyphen."
     )
 
 
