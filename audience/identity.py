@@ -18,6 +18,8 @@ ID_LENGTH = 255
 MAX_ANONYMOUS_IDS = 100
 
 _SUBJECT = re.compile(r"^(An|The) email address ")
+_ORDINARY = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.ASCII)
+_LOCAL_LENGTH = 64
 
 # The API's names of the identifiers, the strongest first.
 PATHS = {
@@ -97,6 +99,15 @@ def normalise_email(text: str, path: tuple[str, ...] = ("email",)) -> str:
         raise InvalidInput(
             f"An e-mail address has at most {EMAIL_LENGTH} characters.", path
         )
+    # Of ordinary addresses, which are nearly all, only the domain has to be known.
+    local, _, domain = (lowered := trimmed.lower()).rpartition("@")
+    if (
+        trimmed.isascii()
+        and len(local) <= _LOCAL_LENGTH
+        and _ORDINARY.fullmatch(local)
+        and _is_usual(domain)
+    ):
+        return lowered
     try:
         return _normal_email(trimmed)
     except EmailNotValidError as error:
@@ -105,6 +116,15 @@ def normalise_email(text: str, path: tuple[str, ...] = ("email",)) -> str:
 
 
 @lru_cache(maxsize=10_000)
+def _is_usual(domain: str) -> bool:
+    """Whether addresses may be of this domain, written as it is."""
+    address = f"a@{domain}"
+    try:
+        return _normal_email(address) == address
+    except EmailNotValidError:
+        return False
+
+
 def _normal_email(trimmed: str) -> str:
     valid = validate_email(trimmed, check_deliverability=False)
     return unicodedata.normalize("NFC", valid.normalized.lower())

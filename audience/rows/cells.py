@@ -9,7 +9,6 @@ from typing import Any
 
 from audience.errors import AudienceError, InvalidInput
 from audience.identity import (
-    EMAIL_LENGTH,
     ID_LENGTH,
     identity,
     normalise_email,
@@ -21,8 +20,6 @@ from audience.rows.columns import PROPERTY, Column, ValueType
 Rule = Callable[[str], Any]
 
 _REMEMBERED = 20_000
-_LOCAL = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.ASCII)
-_LOCAL_LENGTH = 64
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _INTEGERS = range(-(2**63), 2**63)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -41,7 +38,7 @@ def rule_of(column: Column, region: str | None) -> Rule:
     country of phone numbers without a country code."""
     match column.target:
         case "email":
-            return email
+            return normalise_email
         case "phoneNumber":
             return lambda text: normalise_phone(text, region)
         case "externalId":
@@ -54,21 +51,6 @@ def rule_of(column: Column, region: str | None) -> Rule:
             return _attribute(target)
         case None:
             raise ValueError(f"The column {column.header!r} goes nowhere.")
-
-
-def email(text: str) -> str:
-    """As `normalise_email`; ordinary addresses need no more than their domain to be
-    known."""
-    if text.isascii() and len(text) <= EMAIL_LENGTH:
-        lowered = text.lower()
-        local, _, domain = lowered.rpartition("@")
-        if (
-            len(local) <= _LOCAL_LENGTH
-            and _LOCAL.fullmatch(local)
-            and _is_domain(domain)
-        ):
-            return lowered
-    return normalise_email(text)
 
 
 def external_id(text: str) -> str:
@@ -100,16 +82,6 @@ def instant(text: str) -> datetime:
     except OverflowError:
         raise InvalidInput("This time is out of range.") from None
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-
-
-@lru_cache(_REMEMBERED)
-def _is_domain(domain: str) -> bool:
-    """Whether the rules take the domain, and as it is."""
-    address = f"a@{domain}"
-    try:
-        return normalise_email(address) == address
-    except AudienceError:
-        return False
 
 
 @cache

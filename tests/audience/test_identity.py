@@ -1,7 +1,13 @@
+import unicodedata
+
 import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audience.errors import AudienceError, Code, Problem
 from audience.identity import (
+    EMAIL_LENGTH,
     ID_LENGTH,
     Identity,
     identity,
@@ -29,6 +35,38 @@ def problems(**given: str) -> list[tuple[Code, tuple[str, ...]]]:
 )
 def test_email_has_one_normal_form(given: str, expected: str) -> None:
     assert normalise_email(given) == expected
+
+
+ADDRESSES = st.one_of(
+    st.text("ab.@-_+Z1 é\"'", max_size=20),
+    st.builds(
+        "{}@{}".format,
+        st.text("aB1._+-!é", min_size=1, max_size=66),
+        st.sampled_from(
+            ["example.org", "EXAMPLE.org", "a", "x.test", "-a.org", "a..b", "köln.de"]
+        ),
+    ),
+)
+
+
+@given(ADDRESSES)
+def test_an_ordinary_email_is_what_the_whole_check_makes_of_it(text: str) -> None:
+    try:
+        found = normalise_email(text)
+    except AudienceError:
+        found = None
+
+    assert found == wholly_checked(text.strip())
+
+
+def wholly_checked(text: str) -> str | None:
+    if len(text) > EMAIL_LENGTH:
+        return None
+    try:
+        valid = validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return None
+    return unicodedata.normalize("NFC", valid.normalized.lower())
 
 
 @pytest.mark.parametrize(

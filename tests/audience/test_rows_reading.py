@@ -1,15 +1,10 @@
 """Rows as people: what cells become, and why rows are rejected."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from audience.consent import Channel
-from audience.errors import AudienceError
-from audience.identity import normalise_email
 from audience.rows import (
     Block,
     Column,
@@ -20,7 +15,6 @@ from audience.rows import (
     csv_line,
     safe_cell,
 )
-from audience.rows.cells import email
 from audience.rows.reading import Agreed
 
 
@@ -198,32 +192,6 @@ def test_columns_tell_who_agreed_and_when() -> None:
             )
         ]
     ]
-
-
-ADDRESSES = st.one_of(
-    st.text("ab.@-_+Z1 é\"'", max_size=20),
-    st.builds(
-        "{}@{}".format,
-        st.text("aB1._+-!é", min_size=1, max_size=66),
-        st.sampled_from(
-            ["example.org", "EXAMPLE.org", "a", "x.test", "-a.org", "a..b", "köln.de"]
-        ),
-    ),
-)
-
-
-@given(ADDRESSES)
-def test_the_short_way_to_an_address_is_the_long_one(text: str) -> None:
-    assert _outcome(email, text.strip() or "x") == _outcome(
-        normalise_email, text.strip() or "x"
-    )
-
-
-def _outcome(rule: Any, text: str) -> object:
-    try:
-        return rule(text)
-    except AudienceError as error:
-        return str(error)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
