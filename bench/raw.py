@@ -50,7 +50,7 @@ def from_environment() -> Starlette:
         # go without cycles.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        gc.set_threshold(200_000, 20, 20)
         yield
         await close(db)
 

@@ -60,7 +60,7 @@ from server.smtp import Postman
 RECOVERY_SECONDS = 30
 INDEX_SECONDS = 30
 READY_SECONDS = 2.0
-GC_THRESHOLD = (50_000, 20, 20)
+GC_THRESHOLD = (200_000, 20, 20)
 
 _log = structlog.get_logger("audience")
 
