@@ -119,7 +119,7 @@ async def _first_differences(
 ) -> list[str]:
     """What is wrong of the first members when few profiles are looked at."""
     direction = 1 if len(expected) % 2 else -1
-    first = await first_members(db, asked, {}, direction, wanted=5, looked_at=8)
+    first = await first_members(db, asked, {}, direction, wanted=5, size=8, most=4_000)
     FEATURES["first members", "given up" if first is None else "found"] += 1
     if first is None:
         return []

@@ -16,6 +16,7 @@ from resolvers.pipelines.steps import (
 )
 from resolvers.segments.estimates import (
     best_way,
+    cost_of_one,
     cost_of_some,
     sample_events,
 )
@@ -24,6 +25,7 @@ from resolvers.segments.sets import read_sets, read_sets_of
 FEW = 5_000  # profiles whose own events are read
 MANY = 400_000  # ids that one filter may name: eight megabytes
 _VERY_FEW = 100  # nothing else needs to be thought of
+_LIGHT = 4  # times lighter than others may those be of whom it is open
 _AT_ONCE = 4
 _SAMPLE = 400
 _SCAN = 0.5  # microseconds to look at a profile
@@ -50,13 +52,15 @@ async def settled(
     )
     cost = sum(each.cost for each in ways.values())
     is_cheap = people > _FEW_PEOPLE and cost < people * (2 if stays else 1) * _SCAN
+    few = max(_VERY_FEW, int(_LIGHT * cost / cost_of_one(sample, facts, people)))
+    few = min(few, FEW)
     if way is Strategy.PROFILES_FIRST or (
-        way is None and not is_cheap and await _may_be_few(db, asked, people)
+        way is None and not is_cheap and await _may_be_few(db, asked, people, few)
     ):
-        limit = FEW if way is None else MANY
+        limit = few if way is None else MANY
         candidates, events = await _candidates(db, asked, limit)
         is_few = len(candidates) <= _VERY_FEW or way is not None
-        if not is_few and len(candidates) <= FEW:
+        if not is_few and len(candidates) <= few:
             is_few = cost_of_some(sample, facts, len(candidates), events) < cost
         if is_few:
             sets = await read_sets_of(db, facts, candidates, MANY)
@@ -90,10 +94,10 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
     return fitting
 
 
-async def _may_be_few(db: Database, asked: Question, people: int) -> bool:
-    """Whether it may be open for no more than FEW, as far as a sample can tell."""
+async def _may_be_few(db: Database, asked: Question, people: int, few: int) -> bool:
+    """Whether it may be open for no more than `few`, as far as a sample can tell."""
     size = min(_SAMPLE, people // 20)  # a larger part would be sorted as a whole
-    if size * FEW // max(people, 1) < 1:
+    if people <= 2 * few or size * few < people:
         return True
     stages: list[Document] = [
         {"$sample": {"size": size}},
@@ -102,7 +106,7 @@ async def _may_be_few(db: Database, asked: Question, people: int) -> bool:
     ]
     rows = await aggregate(db.profiles, stages)
     # Twice as many could be chance.
-    return not rows or rows[0]["n"] * people <= 2 * FEW * size
+    return not rows or rows[0]["n"] * people <= 2 * few * size
 
 
 async def _candidates(

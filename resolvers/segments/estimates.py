@@ -113,7 +113,7 @@ def best_way(sample: EventSample, fact: Fact) -> Way:
 
 
 def cost_of_some(
-    sample: EventSample, facts: Sequence[Fact], profiles: int, events: int
+    sample: EventSample, facts: Sequence[Fact], profiles: int, events: float
 ) -> float:
     """To read the sets from the events of so many profiles, which have so many."""
     cost = 0.0
@@ -124,6 +124,11 @@ def cost_of_some(
         each = _grouped(fact) + (_EVENT if _reads_events(fact) else 0)
         cost += share * sample.of(fact) * each
     return cost
+
+
+def cost_of_one(sample: EventSample, facts: Sequence[Fact], people: int) -> float:
+    """The same of one of so many profiles, who has as many events as others."""
+    return cost_of_some(sample, facts, 1, sample.total / max(people, 1))
 
 
 def _by_index(sample: EventSample, fact: Fact) -> float:

@@ -10,15 +10,16 @@ from resolvers.id_reads import read_ids
 from resolvers.pages import Order, Page, PageRequest, both, keyset_filter, sort_of
 from resolvers.pipelines import Question
 from resolvers.pipelines.steps import by_profiles, open_facts, undecided
+from resolvers.segments.estimates import best_way, cost_of_one, sample_events
 from resolvers.segments.holding import new_page
 from resolvers.segments.sets import read_sets_of
 
-LOOKED_AT = 500
-"""Profiles that are looked at first."""
+AT_FIRST = 3
+"""Profiles that are looked at first, for each member that is wanted."""
 
-MOST = 4_000
-"""Profiles that are looked at after them, where the first have shown that as many will
-do."""
+SHARE = 1.0
+"""What may be spent, of what it is expected to cost to find all members. Those of some
+profiles cost less than is expected."""
 
 
 async def first_page(
@@ -27,7 +28,16 @@ async def first_page(
     """The page in an order by ids, from the first members; None when these are too
     rare."""
     beyond, direction = keyset_filter(order, page), sort_of(order, page)["_id"]
-    first = await first_members(db, asked, beyond, direction, page.size + 1)
+    wanted = page.size + 1
+    first = await first_members(
+        db,
+        asked,
+        beyond,
+        direction,
+        wanted,
+        size=AT_FIRST * wanted,
+        most=await _worth_looking_at(db, asked),
+    )
     if first is None:
         return None
     ids, are_all = first
@@ -40,27 +50,41 @@ async def first_members(
     beyond: Document,
     direction: int,
     wanted: int,
-    looked_at: int = LOOKED_AT,
+    *,
+    size: int,
+    most: int,
 ) -> tuple[list[ObjectId], bool] | None:
     """At least so many members that pass `beyond`, in the order of their ids, and
-    whether they are all; None when they are too rare."""
+    whether they are all; None when they are too rare. `size` profiles are looked at
+    first, then as many as will do by those, `most` in all."""
     found: list[ObjectId] = []
-    size = looked_at
-    for again in (True, False):
+    left = most
+    while 0 < size <= left:
         ids = await _next(db, beyond, direction, size)
         if ids:
             found += await _members(db, asked, ids, direction)
         is_all = len(ids) < size
         if is_all or len(found) >= wanted:
             return found, is_all
-        if again:
-            # Half as many again, for chance.
-            size = looked_at * 3 * (wanted - len(found)) // (2 * max(len(found), 1))
-            if size > MOST:
-                return None
-            ahead = {"_id": {"$gt" if direction > 0 else "$lt": ids[-1]}}
-            beyond = both(beyond, ahead)
+        left -= size
+        # Half as many again, for chance; of few little is to be learnt.
+        looked_at, lacking = most - left, wanted - len(found)
+        needed = looked_at * 3 * lacking // (2 * max(len(found), 1))
+        if needed > 2 * left:
+            break
+        size = min(needed, 4 * looked_at, left)
+        ahead = {"_id": {"$gt" if direction > 0 else "$lt": ids[-1]}}
+        beyond = both(beyond, ahead)
     return None
+
+
+async def _worth_looking_at(db: Database, asked: Question) -> int:
+    """How many profiles may be looked at before it is better to find all members."""
+    facts = open_facts(asked)
+    sample = await sample_events(db)
+    people = await db.profiles.estimated_document_count()
+    cost = sum(best_way(sample, fact).cost for fact in facts)
+    return int(SHARE * cost / cost_of_one(sample, facts, people))
 
 
 async def _next(

@@ -5,19 +5,20 @@ from bson import ObjectId
 
 from audience.conditions import parse
 from resolvers.db import Database
+from resolvers.pages import Order, PageRequest
 from resolvers.segments import preview
-from resolvers.segments.first_members import first_members
+from resolvers.segments.first_members import first_members, first_page
 from tests.resolvers.test_segments import NOW, only, ordered_for, people
 
 pytestmark = pytest.mark.anyio
 
 
 async def found(
-    db: Database, least: int, direction: int, wanted: int, looked_at: int
+    db: Database, least: int, direction: int, wanted: int, size: int, most: int = 100
 ) -> tuple[list[ObjectId], bool] | None:
     """Of people who ordered for 0, 1, 2, ... the first who did for `least` or more."""
     asked = (await preview(db, parse(only(ordered_for(least))), NOW)).asked
-    return await first_members(db, asked, {}, direction, wanted, looked_at)
+    return await first_members(db, asked, {}, direction, wanted, size=size, most=most)
 
 
 async def test_enough_members_are_found_among_the_first(db: Database) -> None:
@@ -34,22 +35,39 @@ async def test_more_are_looked_at_when_that_promises_enough(db: Database) -> Non
     assert await found(db, 3, 1, 3, 4) == (ids[3:16], False)
 
 
-async def test_rare_members_are_not_looked_for(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rare_members_are_not_looked_for(db: Database) -> None:
     ids = await people(db, 20)
 
     # None of four: twelve more, where that is not too many.
-    monkeypatch.setattr("resolvers.segments.first_members.MOST", 12)
-    assert await found(db, 10, 1, 2, 4) == (ids[10:16], False)
-    monkeypatch.setattr("resolvers.segments.first_members.MOST", 11)
-    assert await found(db, 10, 1, 2, 4) is None
+    assert await found(db, 10, 1, 2, 4, most=16) == (ids[10:16], False)
+    assert await found(db, 10, 1, 2, 4, most=15) == (ids[10:15], False)
+    assert await found(db, 10, 1, 2, 4, most=10) is None
+    assert await found(db, 10, 1, 2, 4, most=9) is None
+    assert await found(db, 0, 1, 2, 4, most=3) is None
 
 
-async def test_those_that_are_not_found_soon_are_given_up(db: Database) -> None:
-    await people(db, 20)
+async def test_of_few_little_is_learnt(db: Database) -> None:
+    ids = await people(db, 20)
 
-    assert await found(db, 18, 1, 2, 1) is None
+    # One, three more, twelve more, and then as many as there may be.
+    assert await found(db, 18, 1, 2, 1, most=40) == (ids[18:], True)
+    assert await found(db, 18, 1, 2, 1, most=39) is None
+
+
+async def test_what_may_be_spent_depends_on_what_all_cost(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await people(db, 20)
+    page = PageRequest(2)
+    asked = (await preview(db, parse(only(ordered_for(0))), NOW)).asked
+
+    found = await first_page(db, "question", Order("_id"), page, asked)
+    monkeypatch.setattr("resolvers.segments.first_members.SHARE", 100)
+    shown = await first_page(db, "question", Order("_id"), page, asked)
+
+    assert found is None
+    assert shown is not None
+    assert [row["_id"] for row in shown.rows] == ids[:2]
 
 
 async def test_all_are_found_where_there_are_no_more_profiles(db: Database) -> None:
