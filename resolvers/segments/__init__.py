@@ -1,13 +1,13 @@
 """Segments: the stored ones, and who is in them."""
 
 from resolvers.segments.checks import check_references
+from resolvers.segments.counting import count_members
 from resolvers.segments.explanations import Explanation, explain_profiles
 from resolvers.segments.filters import filtered_profiles
 from resolvers.segments.imports import import_segment, names_of
 from resolvers.segments.overlaps import Overlap, segment_overlap
 from resolvers.segments.questions import (
     Preview,
-    count_members,
     extended_json,
     filter_stages,
     preview,

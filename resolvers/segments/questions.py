@@ -15,7 +15,7 @@ from audience.consent import Channel, Status
 from audience.plan import References, plan
 from audience.words import words_of
 from resolvers.branches import united
-from resolvers.db import QUERY_LIMIT_MS, Database, Document, aggregate
+from resolvers.db import Database, Document, aggregate
 from resolvers.pages import (
     Order,
     Page,
@@ -27,6 +27,7 @@ from resolvers.pages import (
 from resolvers.pipelines import Question, Strategy, question
 from resolvers.segments.answers import all_settled, settled
 from resolvers.segments.checks import check_references
+from resolvers.segments.counting import count_members
 from resolvers.segments.first_members import first_page
 from resolvers.segments.holding import found_page, held_page, name_of
 from resolvers.segments.references import names_in, references_of
@@ -199,36 +200,6 @@ def _source(
     alone = Definition((Group((condition,)),))
     node = plan(alone, now=now, zone=zone, references=references)
     return "EVENTS" if question(node).match is None else "PROFILE"
-
-
-async def count_members(db: Database, questions: Sequence[Question]) -> list[int]:
-    """The number of people that each question finds; once the events are read, all in
-    one command."""
-    questions = await all_settled(db, questions)
-    found = {
-        number: len(it.ids) for number, it in enumerate(questions) if it.ids is not None
-    }
-    without = {
-        number: it.outside
-        for number, it in enumerate(questions)
-        if it.outside is not None
-    }
-    if without:
-        people = await db.profiles.count_documents(
-            {}, hint="_id_", maxTimeMS=QUERY_LIMIT_MS
-        )
-        found |= {
-            number: max(people - outside, 0) for number, outside in without.items()
-        }
-    branches: list[list[Document]] = [
-        [*it.stages, {"$count": "n"}, {"$addFields": {"_id": number}}]
-        for number, it in enumerate(questions)
-        if number not in found
-    ]
-    if branches:
-        rows = await aggregate(db.profiles, united("profiles", branches))
-        found |= {row["_id"]: int(row["n"]) for row in rows}
-    return [found.get(number, 0) for number in range(len(questions))]
 
 
 def extended_json(stages: Sequence[Document]) -> list[Any]:
