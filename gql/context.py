@@ -13,7 +13,7 @@ from audience.tokens import Tokens
 from gql.errors import AccessRefused
 from gql.execution.reads import Reads
 from resolvers.db import Database, Document
-from resolvers.following import Hub
+from resolvers.following import Check, Hub, check_nothing
 
 Deliver = Callable[[Document], Awaitable[None]]
 Counting = Callable[[], Awaitable[None]]
@@ -48,8 +48,10 @@ def forget_nothing() -> None:
 
 @dataclass(kw_only=True)
 class Context:
-    """One operation's context. `now()` answers the same instant throughout. The
-    executor says in `reads` what the operation reads of which documents."""
+    """One operation's context. `now()` answers the same instant throughout; an
+    operation that goes on calls `check_key` now and then, which raises AccessRefused
+    when the key was revoked meanwhile. The executor says in `reads` what the operation
+    reads of which documents."""
 
     db: Database
     viewer: Viewer | None = None
@@ -67,6 +69,7 @@ class Context:
     count_event: Counting = count_nothing
     refused_addresses: tuple[RefusedAddress, ...] = ()
     forget_keys: ForgetKeys = forget_nothing
+    check_key: Check = check_nothing
     hub: Hub | None = None
     loaders: dict[Any, Any] = field(default_factory=dict)
     reads: Reads | None = None

@@ -93,7 +93,8 @@ class Subscription:
         (found,) = await imports_by_id(context.db, [wanted])
         if found is None:
             raise NotFound("There is no such import.", ("importId",))
-        async with aclosing(follow_import(_hub(context), wanted)) as rows:
+        rows = follow_import(_hub(context), wanted, context.check_key)
+        async with aclosing(rows):
             async for row in rows:
                 yield cast("Import", row)
 
@@ -101,7 +102,8 @@ class Subscription:
 async def _follow(
     context: Context, what: Recorded, found: Document, since: datetime | None
 ) -> AsyncIterator[Any]:
-    async with aclosing(follow(_hub(context), what, found["_id"], since)) as rows:
+    rows = follow(_hub(context), what, found["_id"], since, context.check_key)
+    async with aclosing(rows):
         async for row in rows:
             yield row
 

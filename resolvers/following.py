@@ -7,9 +7,12 @@ told so and dropped, and can come back with the instant from which to go on.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
+    Awaitable,
+    Callable,
     Collection,
     Iterable,
     Sequence,
@@ -36,6 +39,7 @@ WAITING = 500
 BACKLOG = 10_000
 WAIT_MS = 250
 PAUSE_SECONDS = 1.0
+CHECK_SECONDS = 5.0
 
 _LATE = (
     f"More than {WAITING} were waiting to be taken. Ask again, with `since`, and take "
@@ -48,6 +52,9 @@ _log = structlog.get_logger("audience")
 # Ids begin with the second in which they were made, by whichever process; what they
 # are of may have been written after a failover.
 _MARGIN = timedelta(seconds=30)
+
+# Raises what ends the following, such as that the follower's key was revoked.
+Check = Callable[[], Awaitable[None]]
 
 Recorded = Literal["segment_changes", "events"]
 What = Literal["segment_changes", "events", "imports"]
@@ -68,6 +75,7 @@ class _Follower:
         default_factory=lambda: asyncio.Queue(WAITING + 1)
     )
     dropped: str | None = None
+    checked: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -89,12 +97,20 @@ class Hub:
     logs: dict[What, _Log] = field(default_factory=dict)
 
 
+async def check_nothing() -> None:
+    """Where followers may go on as long as they like."""
+
+
 async def follow(
-    hub: Hub, what: Recorded, key: ObjectId, since: datetime | None = None
+    hub: Hub,
+    what: Recorded,
+    key: ObjectId,
+    since: datetime | None = None,
+    check: Check = check_nothing,
 ) -> AsyncGenerator[Document, None]:
     """What is recorded of a segment or a profile from now on, in the order of the log;
     with `since` first what was recorded from then on, of which some may be older.
-    LimitReached for those who do not keep up."""
+    LimitReached for those who do not keep up. Every few seconds `check` may end it."""
     async with _following(hub, what, key) as follower:
         told: set[ObjectId] = set()
         if since is not None:
@@ -102,7 +118,7 @@ async def follow(
                 told.add(row["_id"])
                 yield row
         while True:
-            entry = await follower.queue.get()
+            entry = await _next(follower, check)
             if entry is None:
                 raise LimitReached(follower.dropped or _LOST)
             if entry["_id"] not in told:
@@ -110,10 +126,11 @@ async def follow(
 
 
 async def follow_import(
-    hub: Hub, import_id: ObjectId
+    hub: Hub, import_id: ObjectId, check: Check = check_nothing
 ) -> AsyncGenerator[Document, None]:
     """The import as it is now, and again whenever that is otherwise, until it has
-    ended. Who takes it slowly is told less often, and the end in any case."""
+    ended. Who takes it slowly is told less often, and the end in any case; `check` as
+    above."""
     async with _following(hub, "imports", import_id) as follower:
         told: Document = {}
         while True:
@@ -126,7 +143,25 @@ async def follow_import(
                 yield found
             if found["status"] not in UNFINISHED:
                 return
-            await follower.queue.get()
+            await _next(follower, check)
+
+
+async def _next(follower: _Follower, check: Check) -> Document | None:
+    """What comes next in the queue, whatever that takes."""
+    while True:
+        entry: Document | None = _NOTHING
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_until_check(follower)):
+                entry = await follower.queue.get()
+        if _until_check(follower) <= 0:
+            await check()
+            follower.checked = time.monotonic()
+        if entry is not _NOTHING:
+            return entry
+
+
+def _until_check(follower: _Follower) -> float:
+    return follower.checked + CHECK_SECONDS - time.monotonic()
 
 
 @contextlib.asynccontextmanager
@@ -252,3 +287,6 @@ def _stages(what: What, keys: frozenset[ObjectId]) -> list[Document]:
         {"$match": {"operationType": {"$in": kinds}, path: {"$in": list(keys)}}},
         {"$project": {group: 1}},
     ]
+
+
+_NOTHING: Document = {}

@@ -1,14 +1,16 @@
 """GraphQL over HTTP, server-sent events and WebSocket: what the specification asks of
 the transport. What the operations mean is the schema's."""
 
+import contextlib
 import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
+from pymongo.errors import PyMongoError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
@@ -32,6 +34,7 @@ from strawberry.types.unset import UNSET, UnsetType
 from audience.keys import Viewer
 from audience.rows.limits import FILE_BYTES
 from gql.context import Context, fixed_clock
+from gql.errors import AccessRefused
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
@@ -173,6 +176,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             count_event=event_counter(running, client_address(request)),
             refused_addresses=running.settings.refused_addresses,
             forget_keys=running.keys.forget,
+            check_key=partial(_check_key, request),
             compiled=running.settings.executor == "compiled",
             connection=request if isinstance(request, WebSocket) else None,
         )
@@ -292,6 +296,7 @@ class Endpoint(GraphQL[RequestContext, None]):
                 secret = secret_of(str(value))
             context.viewer = await _admitted(context.connection, secret)
             context.secret = secret
+            context.check_key = partial(_check_key, context.connection, secret)
         except Refused as refusal:
             raise ConnectionRejectionError({"message": str(refusal)}) from refusal
         return unset
@@ -338,6 +343,17 @@ async def _admitted(connection: HTTPConnection, secret: str | None) -> Viewer | 
         address=client_address(connection),
         origin=connection.headers.get("origin"),
     )
+
+
+async def _check_key(connection: HTTPConnection, secret: str | None = None) -> None:
+    """AccessRefused when the key that a running operation came with, in a WebSocket's
+    first message or a header, has been revoked. Counts as no request."""
+    secret = secret or bearer(connection.headers)
+    with contextlib.suppress(PyMongoError):  # asked again in a few seconds
+        if secret and await running_of(connection).keys.viewer(secret) is None:
+            raise AccessRefused(
+                "UNAUTHENTICATED", "This API key is unknown or revoked."
+            )
 
 
 def _as_refusal(error: HTTPException) -> Refused:

@@ -20,11 +20,13 @@ from websockets.typing import Subprotocol
 
 from audience.events import NewEvent
 from audience.identity import Identity
+from audience.keys import KeyKind, check_key
 from audience.profiles import ProfileChange
 from gql.schema import schema
 from resolvers.collections import prepare
 from resolvers.db import Database, close, connect
 from resolvers.events import track_events
+from resolvers.keys import create_key, revoke_key
 from resolvers.profiles import upsert_profile
 from resolvers.segments import create_segment
 from server.app import create_app
@@ -45,7 +47,7 @@ subscription ($id: ID!) { profileActivity(profileId: $id) { id value properties 
 NAMED = {"path": "firstName", "is": {"text": {"equals": "Gold"}}}
 
 Messages = AsyncIterator[dict[str, Any]]
-Follow = Callable[[str, str, dict[str, Any]], AbstractAsyncContextManager[Messages]]
+Follow = Callable[..., AbstractAsyncContextManager[Messages]]
 
 
 @pytest.fixture
@@ -69,14 +71,14 @@ async def address(own: Database, settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def by_websocket(
-    address: str, query: str, variables: dict[str, Any]
+    address: str, query: str, variables: dict[str, Any], secret: str = ADMIN_KEY
 ) -> AsyncIterator[Messages]:
     """The results, as they come; a client that does not ask for them reads nothing."""
     protocol = Subprotocol("graphql-transport-ws")
     async with connect_socket(
         address, subprotocols=[protocol], max_queue=1, max_size=None
     ) as socket:
-        key = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        key = {"Authorization": f"Bearer {secret}"}
         await socket.send(json.dumps({"type": "connection_init", "payload": key}))
         await socket.recv()
         asked = {"query": query, "variables": variables}
@@ -98,7 +100,7 @@ async def by_websocket(
 
 @asynccontextmanager
 async def by_server_sent_events(
-    address: str, query: str, variables: dict[str, Any]
+    address: str, query: str, variables: dict[str, Any], secret: str = ADMIN_KEY
 ) -> AsyncIterator[Messages]:
     """The same over HTTP."""
     url = address.replace("ws://", "http://")
@@ -109,7 +111,7 @@ async def by_server_sent_events(
             url,
             json={"query": query, "variables": variables},
             headers={
-                "Authorization": f"Bearer {ADMIN_KEY}",
+                "Authorization": f"Bearer {secret}",
                 "Accept": "text/event-stream",
             },
         ) as answer,
@@ -124,6 +126,8 @@ async def by_server_sent_events(
                     event = value.strip()
                 elif name == "data" and event == "next":
                     yield json.loads(value)
+                elif event == "complete":
+                    return
 
         yield messages()
 
@@ -185,6 +189,34 @@ async def test_a_slow_client_is_told_so_and_let_go(
     (error,) = last["errors"]
     assert error["extensions"]["code"] == "LIMIT_REACHED"
     assert error["message"].startswith("More than 500 were waiting to be taken.")
+
+
+@pytest.mark.parametrize("follow", WAYS)
+async def test_who_follows_is_let_go_when_the_key_is_revoked(
+    own: Database, address: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.following.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("server.auth.CACHE_SECONDS", 0.05)
+    now = datetime.now(UTC)
+    wanted = check_key("A shop", KeyKind.SECRET, ["events:read"])
+    made = await create_key(own, wanted, now=now)
+    asked = {"id": f"prf_{await _named(own, 'ada', 'Gold')}"}
+    async with (
+        asyncio.timeout(30),
+        follow(address, ACTIVITY, asked, made.secret) as told,
+        aclosing(told),  # type: ignore[type-var]
+    ):
+        first = asyncio.ensure_future(anext(told))
+        while not first.done():
+            await _happen(own, 1)
+            await asyncio.sleep(0.1)
+        assert "errors" not in await first
+        await revoke_key(own, str(made.key["_id"]), now=now)
+        last = [message async for message in told][-1]
+
+    (error,) = last["errors"]
+    assert error["message"] == "This API key is unknown or revoked."
+    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
 @asynccontextmanager
