@@ -218,6 +218,9 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
         keeper.ticked.pop(segment_id, None)
     sets: dict[int, Document] = {}
     for kept in keeper.segments.values():
+        ticked = now
+        if _is_begun(keeper, kept):
+            ticked = min(now, keeper.ticked.get(kept.id, now))
         for number, share in shares.items():
             entry = share["segments"].get(str(kept.id))
             if entry is not None and entry["g"] == kept.generation:
@@ -232,10 +235,10 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
                 "from": None,
                 "why": None,
                 "again": None,
-                "t": min(now, keeper.ticked.get(kept.id, now)),
+                "t": ticked,
             }
             share["segments"][str(kept.id)] = begun
-            keeper.ticked[kept.id] = begun["t"]
+            keeper.ticked[kept.id] = ticked
             sets.setdefault(number, {}).update(
                 {f"segments.{kept.id}.{name}": it for name, it in begun.items()}
             )
@@ -371,6 +374,13 @@ def _true_at(keeper: Keeper) -> datetime | None:
     """Up to when what is written was known when that was last noted."""
     instants = [share["at"] for share in keeper.shares.values() if "at" in share]
     return min(instants, default=None)
+
+
+def _is_begun(keeper: Keeper, kept: Kept) -> bool:
+    """Whether one of the shares works for the generation; otherwise everybody is yet
+    to be asked, and time has brought nobody in or out."""
+    entries = (it["segments"].get(str(kept.id)) for it in keeper.shares.values())
+    return any(entry is not None and entry["g"] == kept.generation for entry in entries)
 
 
 def _is_built(keeper: Keeper, kept: Kept) -> bool:
