@@ -3,7 +3,7 @@ and up to which instant that is true."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -17,14 +17,11 @@ from resolvers.pages import (
     Order,
     Page,
     PageRequest,
-    both,
     keyset_filter,
     page_of,
-    sort_of,
 )
 
 BY_ID = Order("_id")
-NEWEST_FIRST = Order("at", -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,6 @@ class Freshness:
     as_of: datetime | None
     is_building: bool
     progress: float
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """How many members there were at an instant."""
-
-    at: datetime
-    size: int
 
 
 def is_kept(segment: Document) -> bool:
@@ -121,77 +110,6 @@ async def past_sizes(
     return [found.get(segment["_id"], 0) for segment in segments]
 
 
-async def change_pages(
-    db: Database, segments: Sequence[Document], page: PageRequest
-) -> list[Page]:
-    """For each segment who entered and who left, newest first."""
-    beyond = keyset_filter(NEWEST_FIRST, page)
-    branches: list[list[Document]] = [
-        [
-            {"$match": both({"segment_id": segment["_id"]}, beyond)},
-            {"$sort": sort_of(NEWEST_FIRST, page)},
-            {"$limit": page.size + 1},
-        ]
-        for segment in segments
-    ]
-    found: dict[ObjectId, list[Document]] = {it["_id"]: [] for it in segments}
-    name = db.segment_changes.name
-    for row in await aggregate(db.segment_changes, united(name, branches)):
-        found[row["segment_id"]].append(row)
-    return [page_of(found[it["_id"]], NEWEST_FIRST, page, it["_id"]) for it in segments]
-
-
-async def change_counts(db: Database, ids: Sequence[ObjectId]) -> list[int]:
-    """How many lines each segment's history has."""
-    rows = await aggregate(
-        db.segment_changes,
-        [
-            {"$match": {"segment_id": {"$in": list(ids)}}},
-            {"$group": {"_id": "$segment_id", "n": _ONE}},
-        ],
-    )
-    counts = {row["_id"]: row["n"] for row in rows}
-    return [counts.get(it, 0) for it in ids]
-
-
-async def size_histories(
-    db: Database, segments: Sequence[Document], instants: Sequence[datetime]
-) -> list[list[Point]]:
-    """How many members each segment had at each of the instants, which ascend."""
-    sizes = await kept_sizes(db, segments)
-    if not instants:
-        return [[] for _ in segments]
-    # A change counts from its instant on, so a bucket begins just after a point.
-    tick = timedelta(milliseconds=1)
-    bounds = [*(at + tick for at in instants), _NEVER]
-    branches: list[list[Document]] = [
-        [
-            {"$match": {"segment_id": segment["_id"], "at": {"$gt": instants[0]}}},
-            {
-                "$bucket": {
-                    "groupBy": "$at",
-                    "boundaries": bounds,
-                    "output": {"change": {"$sum": _CHANGE}},
-                }
-            },
-            {"$addFields": {"segment": segment["_id"]}},
-        ]
-        for segment in segments
-    ]
-    name = db.segment_changes.name
-    rows = await aggregate(db.segment_changes, united(name, branches))
-    numbers = {bound: number for number, bound in enumerate(bounds)}
-    changes = {(row["segment"], numbers[row["_id"]]): row["change"] for row in rows}
-    answers: list[list[Point]] = []
-    for segment, size in zip(segments, sizes, strict=True):
-        points: list[Point] = []
-        for number in reversed(range(len(instants))):
-            size -= changes.get((segment["_id"], number), 0)
-            points.append(Point(instants[number], size))
-        answers.append(points[::-1])
-    return answers
-
-
 async def freshness_of(db: Database, segments: Sequence[Document]) -> list[Freshness]:
     """How true each kept membership is."""
     rows = await share_rows(db, [segment["_id"] for segment in segments])
@@ -267,16 +185,30 @@ def _members_now(segment: Document) -> list[Document]:
 
 
 def _members_at(db: Database, segment: Document, at: datetime) -> list[Document]:
-    """Members since then or earlier; and those who left later and were in then."""
+    """Members since then or earlier; and those who left later and were in then, which
+    may not be logged yet."""
     left = {
         "segment_id": segment["_id"],
         "at": {"$gt": at},
         "kind": "LEFT",
         "entered_at": {"$lte": at},
     }
+    match: Document = {"_id": {"$in": []}}
+    if is_kept(segment):
+        shown: int = segment["kept"]["generation"]
+        unsettled = {
+            "staged": "OUT",
+            "generation": {"$lte": shown},
+            "left_at": {"$gt": at},
+        }
+        seen = [*shown_rows(shown)["$or"], unsettled]
+        match = {
+            "segment_id": segment["_id"],
+            "entered_at": {"$lte": at},
+            "$or": seen,
+        }
     return [
-        *_members_now(segment),
-        {"$match": {"entered_at": {"$lte": at}}},
+        {"$match": match},
         {
             "$unionWith": {
                 "coll": db.segment_changes.name,
@@ -367,6 +299,4 @@ def _built(entry: Document, generation: int, everyone: int) -> float:
     return min(1.0, seen / max(1, everyone))
 
 
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_CHANGE: Document = {"$cond": [{"$eq": ["$kind", "ENTERED"]}, 1, -1]}
 _ONE: Any = {"$sum": 1}

@@ -12,9 +12,12 @@ from gql.context import Context
 from gql.enums import Movement, expose
 from gql.execution import batch, plain
 from resolvers.db import Document
-from resolvers.memberships import (
+from resolvers.membership_histories import (
     change_counts,
     change_pages,
+    size_histories,
+)
+from resolvers.memberships import (
     freshness_of,
     is_kept,
     kept_members,
@@ -22,7 +25,6 @@ from resolvers.memberships import (
     past_members,
     past_sizes,
     segments_of_profiles,
-    size_histories,
 )
 from resolvers.pages import PageRequest
 from resolvers.profiles import profiles_by_id

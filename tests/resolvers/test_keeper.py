@@ -7,17 +7,15 @@ from bson import ObjectId
 
 from resolvers.db import Database, Document, find
 from resolvers.keeper import keep_once
+from resolvers.membership_histories import Point, change_pages, size_histories
 from resolvers.memberships import (
     Freshness,
-    Point,
-    change_pages,
     freshness_of,
     kept_members,
     kept_sizes,
     past_members,
     past_sizes,
     segments_of_profiles,
-    size_histories,
 )
 from resolvers.merges import merge_profiles
 from resolvers.metrics import ensure_metrics

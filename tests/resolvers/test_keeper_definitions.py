@@ -1,8 +1,9 @@
 """Definitions that change while keepers are at work on them: nothing of what is kept is
 lost, and the history says who was shown when, and by which of them."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,18 @@ from audience.errors import AudienceError, InvalidInput
 from audience.plan import References
 from resolvers.db import Database, Document, find
 from resolvers.keeper import Keeper, keep_once, stop
+from resolvers.keeper.crossings import Crossed, crossed
 from resolvers.keeper.kept import POSTPONED, _begin
-from resolvers.memberships import Freshness, freshness_of, kept_sizes
+from resolvers.membership_histories import Point, size_histories
+from resolvers.memberships import (
+    Freshness,
+    freshness_of,
+    kept_sizes,
+    past_members,
+    past_sizes,
+)
 from resolvers.metrics import ensure_metrics
+from resolvers.pages import PageRequest
 from resolvers.segments import update_segment
 from resolvers.segments.references import references_of
 from tests.membership_histories import (
@@ -143,6 +153,92 @@ async def test_who_moves_before_the_last_change_is_settled_is_seen_and_logged(
         (ada, "LEFT", "DEFINITION", 3),
         (bob, "ENTERED", "DEFINITION", 3),
     ]
+    await assert_true(db, clock.now, ZONE)
+
+
+async def test_the_past_is_told_the_same_before_a_change_is_settled(
+    db: Database,
+) -> None:
+    clock = Clock()
+    ada, bob, _ = await make_people(db, "ada", "bob", "eve")
+    segment = await make_segment(db, "some", named("ada", "bob"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        clock.now = NOW + 2 * DAY
+        await _define(db, segment, named("bob", "eve", "fay"))
+        await make_people(db, "fay")
+        for _ in range(2):
+            await keep_once(keeper, 100, at_leisure=False)
+            (row,) = await find(db.segments, {})
+            if row["kept"]["generation"] == 2:
+                break
+        staged = {"staged": {"$exists": True}}
+        unsettled = await db.segment_members.count_documents(staged)
+        before = await _past(db)
+        await catch_up(keeper)
+        settled = await db.segment_members.count_documents(staged)
+
+    assert (unsettled, settled) == (3, 0)
+    assert before == await _past(db)
+    assert before == (
+        [{ada, bob}],
+        [2],
+        [
+            Point(NOW - DAY, 0),
+            Point(NOW, 2),
+            Point(NOW + DAY, 2),
+            Point(NOW + 2 * DAY, 3),
+        ],
+    )
+
+
+async def _past(db: Database) -> tuple[list[set[ObjectId]], list[int], list[Point]]:
+    """The members and their number a day after NOW, and the sizes of some days."""
+    (segment,) = await find(db.segments, {})
+    at, page = NOW + DAY, PageRequest(size=5)
+    days = [NOW - DAY, NOW, at, NOW + 2 * DAY]
+    (points,) = await size_histories(db, [segment], days)
+    return (
+        [
+            {row["profile"]["_id"] for row in each.rows}
+            for each in await past_members(db, [segment], at, page)
+        ],
+        await past_sizes(db, [segment], at),
+        points,
+    )
+
+
+async def test_a_definition_that_moves_from_now_on_is_not_asked_about_the_past(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    await ensure_metrics(db, ["Opened"], NOW)
+    segment = await make_segment(db, "some", named("ada"))
+    (ada,) = await make_people(db, "ada")
+    await happen(db, "ada", NOW + DAY)
+    asked: list[tuple[datetime, datetime]] = []
+
+    async def seen(
+        db: Database,
+        parts: Sequence[Definition],
+        before: datetime,
+        after: datetime,
+        *given: Any,
+    ) -> list[Crossed] | None:
+        asked.append((before, after))
+        return await crossed(db, parts, before, after, *given)
+
+    monkeypatch.setattr("resolvers.keeper.ticking.crossed", seen)
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        clock.now = changed = NOW + 20 * DAY
+        await _define(db, segment, opened({"atLeast": 1}))
+        await catch_up(keeper)
+        assert await shown(db) == {segment["_id"]: {ada}}
+        clock.now = NOW + 40 * DAY
+        await catch_up(keeper)
+
+    assert asked == [(changed, clock.now)]
     await assert_true(db, clock.now, ZONE)
 
 
