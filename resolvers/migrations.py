@@ -34,6 +34,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "profiles with coordinates have a GeoJSON point", give_points),
     Migration(2, "a wider index replaces that on histories", _drop_narrow_index),
     Migration(3, "segments tell the properties they look at", note_properties),
+    Migration(4, "and none by which an index would lead nowhere", note_properties),
 )
 
 

@@ -16,6 +16,7 @@ from pymongo.errors import OperationFailure
 
 from audience.conditions import parse
 from audience.conditions.walking import event_properties_of
+from audience.errors import AudienceError
 from audience.plan.tree import Field
 from resolvers.db import (
     Database,
@@ -136,7 +137,10 @@ async def drop_indexes(db: Database, paths: Collection[str]) -> None:
 async def note_properties(db: Database) -> None:
     """Writes down for each stored segment by which properties it would find events."""
     for row in await find(db.segments, {}, {"definition": 1}):
-        found = sorted(event_properties_of(parse(row["definition"])))
+        try:
+            found = sorted(event_properties_of(parse(row["definition"])))
+        except AudienceError:
+            found = []  # no rule of today's allows it; whoever asks for it is told
         await db.segments.update_one(
             {"_id": row["_id"]}, {"$set": {"event_properties": found}}
         )

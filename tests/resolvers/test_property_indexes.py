@@ -53,6 +53,11 @@ def where(path: str, comparison: dict[str, Any]) -> dict[str, Any]:
 
 
 SHOES = where(CATEGORY, {"text": {"equals": "Shoes"}})
+SHOES_OR_MISSING = {
+    "path": CATEGORY,
+    "is": {"text": {"equals": "shoes"}},
+    "whenMissing": True,
+}
 
 
 async def store(db: Database, *histories: Sequence[Any]) -> list[ObjectId]:
@@ -197,17 +202,12 @@ async def test_nobody_waits_for_an_index_whose_maker_stops(
 
 async def test_what_leads_to_no_event_wants_no_index(db: Database) -> None:
     await store(db, ["shoes"])
-    missing_or_shoes = {
-        "path": CATEGORY,
-        "is": {"text": {"equals": "shoes"}},
-        "whenMissing": True,
-    }
     for number, definition in enumerate(
         (
             where(CATEGORY, {"text": {"notEquals": "shoes"}}),
             where(CATEGORY, {"text": {"contains": "shoe"}}),
             where(CATEGORY, {"exists": True}),
-            viewed(where=[missing_or_shoes]),
+            viewed(where=[SHOES_OR_MISSING]),
             # A name of digits could be a place in a list.
             where("properties.0", {"text": {"equals": "shoes"}}),
             where("value", {"number": {"equals": 1}}),
@@ -218,15 +218,27 @@ async def test_what_leads_to_no_event_wants_no_index(db: Database) -> None:
     assert await property_indexes(db) == []
 
 
-async def test_older_segments_tell_their_properties(db: Database) -> None:
+@pytest.mark.parametrize("number", [3, 4])
+async def test_older_segments_tell_their_properties(db: Database, number: int) -> None:
     await store(db, ["shoes"])
-    segment = await create_segment(db, "One", SHOES, now=NOW)
-    await db.segments.update_one(
-        {"_id": segment["_id"]}, {"$unset": {"event_properties": ""}}
-    )
-    assert await property_indexes(db) == []
+    for name, definition, told in (
+        ("One", SHOES, {"$unset": {"event_properties": ""}}),
+        (
+            "Missing",
+            viewed(where=[SHOES_OR_MISSING]),
+            {"$set": {"event_properties": [CATEGORY]}},
+        ),
+        (
+            "Refused today",
+            SHOES,
+            {"$set": {"definition": {}, "event_properties": [CATEGORY]}},
+        ),
+    ):
+        segment = await create_segment(db, name, definition, now=NOW)
+        await db.segments.update_one({"_id": segment["_id"]}, told)
+    assert await property_indexes(db) == [PropertyIndex(CATEGORY, 2, is_ready=False)]
 
-    await migrate(db, [it for it in MIGRATIONS if it.number == 3])
+    await migrate(db, [it for it in MIGRATIONS if it.number == number])
 
     assert await property_indexes(db) == [PropertyIndex(CATEGORY, 1, is_ready=False)]
 
