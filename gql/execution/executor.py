@@ -70,6 +70,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         self, plan: Plan, plans: "Plans", serially: bool | None
     ) -> Any:
         run = Run(self, plan)
+        left = plan.budget.left
         try:
             data = await run.data()
         except Exception:
@@ -80,6 +81,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             result: Any = super().execute_operation(serially)
             return await result if optimized_is_awaitable(result) else result
         plans.executed += 1
+        if plan.budget.left < left:  # types that were met for the first time
+            plans.make_room()
         forget(self.context_value)
         # They refer back to the executor, and what it holds would wait for the garbage
         # collector: a third of a small request's time.
@@ -111,7 +114,7 @@ class Plans:
             known = self.operations[key] = Operation(
                 len(text), _steering(executor), _reads(executor)
             )
-            self._make_room()
+            self.make_room()
         else:
             self.operations.move_to_end(key)
         return known
@@ -134,12 +137,11 @@ class Plans:
                 len(known.plans) > 1 and known.size() > MAX_SIZE
             ):
                 known.plans.popitem(last=False)
-            self._make_room()
+            self.make_room()
         return plan
 
-    def _make_room(self) -> None:
-        """For the newest operation, which stays. What plans have grown by while they
-        were used is seen here, too."""
+    def make_room(self) -> None:
+        """For what was compiled just now; the newest operation stays."""
         operations = self.operations
         room = MAX_SIZE - sum(it.size() for it in operations.values())
         while len(operations) > 1 and (room < 0 or len(operations) > MAX_OPERATIONS):

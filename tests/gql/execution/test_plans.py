@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+import strawberry
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from gql.execution import executor, plans_of
 from gql.execution.executor import MAX_VARIANTS
-from tests.gql.execution.both import Context
+from tests.gql.execution.both import Context, schema_of
 from tests.gql.execution.small import made_schema, run, schema
+from tests.gql.execution.test_abstract import Dog, Pet
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +109,36 @@ async def test_variants_count_for_the_size_of_all(
     assert plans.executed == 32
     (second,) = plans.operations.values()
     assert 1 < len(second.plans) < MAX_VARIANTS
+
+
+async def test_what_plans_grow_by_counts_for_the_size_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def pets(self, dogs: int) -> list[Pet]:
+            return [Dog(name="Rex", barks=True)] * dogs
+
+    own = schema_of(Query, Dog)
+    monkeypatch.setattr(executor, "MAX_SIZE", 50_000)
+    plans = plans_of(own._schema)
+    queries = [
+        f"query ($dogs: Int!) {{ pets(dogs: $dogs) {{ a{number}: name b: name c: name "
+        "d: name } }"
+        for number in range(6)
+    ]
+    for query in queries:
+        await own.execute(query, {"dogs": 0}, context_value=Context())
+    assert len(plans.operations) == 6
+
+    for query in queries:
+        await own.execute(query, {"dogs": 1}, context_value=Context())
+        assert sum(it.size() for it in plans.operations.values()) <= 50_000
+        assert query in str([*plans.operations][-1])
+
+    assert plans.executed == 12
+    assert len(plans.operations) == 3
 
 
 async def test_operations_that_are_not_covered_are_bounded(
