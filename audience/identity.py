@@ -148,6 +148,11 @@ def normalise_phone(
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def region_of(number: str) -> str | None:
+    """The country, by its code of two letters, of a number in E.164."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number))
+
+
 def is_plain(text: str) -> bool:
     """Whether the text has neither control characters nor lone surrogates. Joiners
     and other format characters are fine: names in many scripts need them."""

@@ -150,10 +150,17 @@ async def _erase_rows(db: Database, who: Document, earlier: Document) -> None:
                 document.get("phone_region"),
             )
             await _replace(db, block, content)
+    every = await find(db.imports, {"_id": earlier}, {"phone_region": 1})
+    regions = {each["_id"]: each.get("phone_region") for each in every}
     async for block in db.import_blocks.find(
         {"import_id": earlier, "kind": "REJECTED"}
     ):
-        content = await asyncio.to_thread(without_values, bytes(block["content"]), who)
+        content = await asyncio.to_thread(
+            without_values,
+            bytes(block["content"]),
+            who,
+            regions.get(block["import_id"]),
+        )
         await _replace(db, block, content)
 
 

@@ -5,7 +5,8 @@ import csv
 from collections.abc import Mapping, Sequence
 
 from audience.errors import AudienceError
-from audience.identity import normalise_email, normalise_phone
+from audience.identity import normalise_email, normalise_phone, region_of
+from audience.rows.cells import external_id
 from audience.rows.columns import Column
 from audience.rows.reading import split_lines
 from audience.rows.sheets import csv_line, unguarded
@@ -17,6 +18,7 @@ _IDENTIFIERS = {
     "phoneNumber": "phone_number",
     "externalId": "external_id",
 }
+_DIGITS = 4  # of a phone number, at least
 _VALUE = 2  # the place in a rejected row; see REJECTED_HEADER
 
 
@@ -51,15 +53,17 @@ def without_person(
     return "".join(written).encode() if found else None
 
 
-def without_values(content: bytes, who: Who) -> bytes | None:
+def without_values(content: bytes, who: Who, region: str | None = None) -> bytes | None:
     """A file of rejected rows without the values of those lines of the upload in which
-    the person is named; None when there are none."""
-    texts = {text.casefold() for text in who.values()}
+    the person is named; None when there are none. A number that was rejected for its
+    lack of a country code is one of the country of theirs."""
+    if region is None and "phone_number" in who:
+        region = region_of(who["phone_number"])
     rows = list(csv.reader(split_lines(content.decode())))
     theirs = {
         row[0]
         for row in rows
-        if (value := row[_VALUE].strip()) and unguarded(value).casefold() in texts
+        if any(_is_theirs(row[_VALUE], name, who, region) for name in who)
     }
     if not theirs:
         return None
@@ -75,19 +79,18 @@ def _is_theirs(cell: str, name: str, who: Who, region: str | None) -> bool:
     if not text:
         return False
     text = unguarded(text)
-    if name == "external_id":
-        return text == who[name]
-    if name == "email" and "@" not in text:
-        return False
-    if name == "email" and text.casefold() == who[name]:
-        return True
     try:
-        value = (
-            normalise_email(text) if name == "email" else normalise_phone(text, region)
-        )
+        match name:
+            case "email":
+                is_same = text.casefold() == who[name]
+                return is_same or ("@" in text and normalise_email(text) == who[name])
+            case "phone_number":
+                digits = sum(map(str.isdigit, text))
+                return digits >= _DIGITS and normalise_phone(text, region) == who[name]
+            case _:
+                return external_id(text) == who[name]
     except AudienceError:
         return False
-    return value == who[name]
 
 
 def _plain(text: str) -> str:

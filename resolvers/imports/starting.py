@@ -21,6 +21,7 @@ from resolvers.lists import live_list
 MAX_UNFINISHED = 100
 MAX_NAME = 255
 KEPT = timedelta(days=30)
+KEPT_ALONE = timedelta(hours=1)  # while the import's own document is not written
 UNFINISHED = ("QUEUED", "RUNNING", "CANCELLING")
 
 _REGIONS = 2
@@ -63,7 +64,8 @@ async def start_import(
 ) -> Document:
     """The import, queued; with `holder`, held for that process until then.
 
-    `source` is read twice, in another thread.
+    `source` is read twice, in another thread. Rows that were kept by whoever was
+    killed before the end go within an hour.
     """
     name = _checked_name(wanted.name)
     region = _checked_region(wanted.phone_region)
@@ -109,6 +111,9 @@ async def start_import(
     }
     document = _present(document)
     await db.imports.insert_one(document)
+    await at_once(db.import_blocks).update_many(
+        {"import_id": import_id}, {"$set": {"expires_at": now + KEPT}}
+    )
     return document
 
 
@@ -130,7 +135,7 @@ async def _keep(
                 "first_row": block.first_row,
                 "rows": block.rows,
                 "content": block.content,
-                "expires_at": now + KEPT,
+                "expires_at": now + KEPT_ALONE,
             }
         )
         count += 1

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,12 +24,13 @@ from audience.integrations.kinds import (
 )
 from audience.profiles import profile_change
 from audience.push import Platform, device
-from audience.rows.sheets import unguarded
+from audience.rows.erasing import without_values
+from audience.rows.sheets import csv_line, unguarded
 from resolvers.consent import set_consent
 from resolvers.db import Database, Document, find
 from resolvers.erasures import QUIET_AFTER, erase_profile, finish_erasures
 from resolvers.events import track_events
-from resolvers.imports import NewImport, run_waiting_imports, start_import
+from resolvers.imports import NewImport, run_waiting_imports, start_import, starting
 from resolvers.integrations import create_integration, store_call
 from resolvers.memberships import kept_sizes
 from resolvers.merges import merge_profiles
@@ -335,6 +336,74 @@ async def test_rows_that_wait_to_be_imported_and_rejected_values_go_too(
     await run_waiting_imports(db, "worker", clock=lambda: LATER)
 
     assert [row["email"] for row in await find(db.profiles, {})] == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("who", "row"),
+    [
+        ({"phoneNumber": PHONE}, ",(415) 555-0132,"),
+        ({"externalId": "10042"}, ",,'10042"),
+        ({"email": "ada@xn--bcher-kva.example"}, "Ada@BÜCHER.example,,"),
+    ],
+)
+async def test_one_identifier_finds_the_row_however_it_is_written(
+    db: Database, who: dict[str, str], row: str
+) -> None:
+    rows = f"E-mail,Phone,Customer ID\n{row}\n{BOB},,\n".encode()
+    wanted = NewImport("people.csv", phone_region="US")
+    await start_import(db, lambda: io.BytesIO(rows), wanted, now=NOW)
+    ada = await person(db, **who)
+
+    await erase_profile(db, ada["_id"], NOW, method="API")
+    await run_waiting_imports(db, "worker", clock=lambda: LATER)
+
+    assert [each["email"] for each in await find(db.profiles, {})] == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("who", "value"),
+    [
+        ({"phone_number": "+491711234567"}, "0171 1234567"),
+        ({"phone_number": "+491711234567"}, "+49 (171) 123-4567"),
+        ({"external_id": "10042"}, "'10042"),
+        ({"email": "ada@bücher.example"}, " Ada@xn--bcher-kva.example"),
+    ],
+)
+def test_rejected_values_are_known_however_they_are_written(
+    who: dict[str, str], value: str
+) -> None:
+    content = "".join(
+        map(csv_line, (["2", "Column", value, "Wrong."], ["3", "C", "other", "Wrong."]))
+    )
+
+    kept = without_values(content.encode(), who)
+
+    assert kept is not None
+    assert kept.decode() == "2,Column,,Wrong.\r\n3,C,other,Wrong.\r\n"
+
+
+async def test_rows_whose_import_never_came_about_go_within_an_hour(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[datetime]] = []
+
+    async def expiries() -> None:
+        blocks = await find(db.import_blocks, {})
+        seen.append([block["expires_at"] for block in blocks])
+
+    async def kept(*given: Any) -> tuple[int, int]:
+        count = await keep(*given)
+        await expiries()
+        return count
+
+    keep = starting._keep
+    monkeypatch.setattr(starting, "_keep", kept)
+    rows = f"E-mail\n{ADA}\n".encode()
+
+    await start_import(db, lambda: io.BytesIO(rows), NewImport("a.csv"), now=NOW)
+    await expiries()
+
+    assert seen == [[NOW + timedelta(hours=1)], [NOW + timedelta(days=30)]]
 
 
 async def test_rejected_values_of_the_person_go_and_others_stay(db: Database) -> None:
