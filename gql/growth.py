@@ -13,7 +13,13 @@ from audience.growth import (
     State,
     reports,
 )
-from audience.growth.states import NEWEST_PEOPLE, WINDOW
+from audience.growth.states import (
+    MESSAGES,
+    NEWEST_PEOPLE,
+    PEOPLE_WITH_DEVICE,
+    PEOPLE_WITH_PHONE,
+    WINDOW,
+)
 from audience.growth.web import (
     LEAST_ASKED,
     LEAST_VIEWS,
@@ -28,6 +34,7 @@ from gql.queries import query
 from gql.scalars import JSON
 from resolvers.db import Document
 from resolvers.growth import growth_state
+from resolvers.integrations.calls import PROBLEMS
 
 SCOPE = "forms:read"
 _LATELY = f"the last {WINDOW // timedelta(days=1)} days"
@@ -68,25 +75,28 @@ expose(
         "CONFIRMATIONS_UNANSWERED": f"Of the {NEWEST_PEOPLE:,} newest people, at least "
         f"{LEAST_ASKED} were asked to confirm a sign-up in {_LATELY}, and "
         f"{MANY_UNANSWERED:.0%} of them or more have not answered within a day.",
-        "KEY_WITHOUT_ORIGINS": "A public key works from every site, and there is no "
-        "app with devices that would need that.",
+        "KEY_WITHOUT_ORIGINS": "A public key that is older than 30 days works from "
+        "every site, and there is no app with devices that would need that.",
         "POOR_CONVERSION": f"A live form was seen at least {LEAST_VIEWS} times in "
         f"{_LATELY}, and fewer than {POOR_CONVERSION:.0%} of the views became "
         "sign-ups.",
         "SINGLE_OPT_IN": "A live form signs people up to a list on single opt-in.",
         "NOBODY_BROUGHT_ALONG": "No CSV file was imported, and of the "
         f"{NEWEST_PEOPLE:,} newest people nobody was added by hand.",
-        "NO_SMS_CONSENT": "Nobody has agreed to text messages, and no live form asks "
-        "for it.",
+        "NO_SMS_CONSENT": f"Of the first {PEOPLE_WITH_PHONE:,} people with a phone "
+        "number nobody has agreed to text messages, and no live form asks for it.",
         "NO_TEXT_TO_JOIN": "No integration takes text messages.",
         "WEB_WELL_UNDER_WAY": "None of the others holds.",
         "NO_APP_KEY": "No public key works from an app, which has no origin.",
         "NO_PUSH_TOKENS": "No device is registered.",
-        "NO_PUSH_CONSENT": "Devices are registered, but nobody is subscribed to PUSH.",
+        "NO_PUSH_CONSENT": "Devices are registered, but of the first "
+        f"{PEOPLE_WITH_DEVICE:,} people with one nobody is subscribed to PUSH.",
         "NO_APP_EVENTS": f'No event "Opened App" in {_LATELY}.',
         "MOBILE_WELL_UNDER_WAY": "None of the others holds.",
         "NO_INTEGRATION": "Nothing is connected.",
-        "INTEGRATION_FAILS": f"Calls of an active integration failed in {_LATELY}.",
+        "INTEGRATION_FAILS": f"Calls of an active integration failed in {_LATELY}, as "
+        f"far as its last {PROBLEMS} problems tell, or the first {MESSAGES:,} messages "
+        "of webhooks.",
         "INTEGRATION_WITHOUT_SECRET": "An active integration lacks the secret without "
         "which no call can be verified.",
         "NOTHING_RECEIVED": "Nothing has come in or gone out by an active integration.",
@@ -132,7 +142,13 @@ class GrowthRecommendation:
 @strawberry.type(description="One thing to reach on the way to a goal.")
 class GrowthStep:
     title: str = plain("title", description="What is so once it is reached.")
-    is_done: bool = plain("is_done", description="Whether it is so now.")
+    is_done: bool = plain(
+        "is_done",
+        description="Whether it is so now, as far as the hub looks: at the "
+        f"{NEWEST_PEOPLE:,} newest people, the first {PEOPLE_WITH_PHONE:,} with a "
+        f"phone number and {PEOPLE_WITH_DEVICE:,} with a device, the last {PROBLEMS} "
+        f"problems of each integration and {MESSAGES:,} messages of webhooks.",
+    )
 
 
 @strawberry.type(description="A goal, and how far the account has come.")

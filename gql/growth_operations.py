@@ -70,6 +70,17 @@ def _form(about: Ref | None) -> str:
     return f"frm_{about.id}"
 
 
+def _targeting(about: Ref | None, state: State) -> dict[str, Any]:
+    """When the form appears now, by the API's names: what is changed is the whole."""
+    (form,) = (each for each in state.forms if about and each.id == about.id)
+    return {_camel(name): value for name, value in form.targeting.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 def _integration(about: Ref | None) -> str:
     assert about is not None  # noqa: S101 - the rules say which
     return f"int_{about.id}"
@@ -171,16 +182,13 @@ OPERATIONS: dict[ActionName, Operation] = {
     ),
     ActionName.IMPROVE_FORM: Operation(
         "Make the form easier to fill in",
-        "Here it asks for the e-mail address alone, and a popup appears once people "
-        "have read half of the page.",
+        "Here one that opens over a page appears once people have read half of it, and "
+        "all else stays. Change the fields yourself to ask for less.",
         "updateForm",
         _input("updateForm", _FORM_ANSWER),
         lambda about, state: _given(
             id=_form(about),
-            fields=[_EMAIL],
-            consents=[_BY_EMAIL],
-            headline="10% off your first order",
-            targeting={"scrollPercent": 50},
+            targeting={**_targeting(about, state), "scrollPercent": 50},
         ),
     ),
     ActionName.REQUIRE_CONFIRMATION: Operation(

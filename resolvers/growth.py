@@ -87,6 +87,11 @@ async def growth_state(db: Database, now: datetime, zone: tzinfo) -> State:
         has_brought_people=has_imported or _has_added(newest),
         public_keys=tuple(map(_ref, keys)),
         open_keys=tuple(_ref(each) for each in keys if not each["allowed_origins"]),
+        lasting_open_keys=tuple(
+            _ref(each)
+            for each in keys
+            if not each["allowed_origins"] and each["created_at"] < now - WINDOW
+        ),
         has_push_tokens=has_tokens,
         has_push_consent=has_push,
         has_opened_app=has_opened_app,
@@ -236,6 +241,7 @@ def _figures(
         any(each["channel"] == Channel.SMS for each in form["consents"]),
         views,
         submissions,
+        form["targeting"],
     )
 
 
@@ -249,7 +255,11 @@ def _ref(document: Mapping[str, Any]) -> Ref:
 
 
 _FORM = dict.fromkeys(
-    ("name", "status", "list_id", "short", "submitted_at", "consents.channel"), 1
+    (
+        *("name", "status", "list_id", "short", "submitted_at", "consents.channel"),
+        "targeting",
+    ),
+    1,
 )
 _PERSON = dict.fromkeys(
     (
@@ -264,5 +274,5 @@ _PERSON = dict.fromkeys(
     1,
 )
 _PUBLIC: Document = {"kind": KeyKind.PUBLIC, "revoked_at": None}
-_KEY = {"name": 1, "allowed_origins": 1}
+_KEY = {"name": 1, "allowed_origins": 1, "created_at": 1}
 _INTEGRATION = dict.fromkeys(("name", "kind", "status", "secret_hint"), 1)

@@ -1,7 +1,7 @@
 """What to do next to build mobile experiences: the first rule that holds."""
 
 from audience.growth.kinds import ActionName, Judge, Recommendation, Rule
-from audience.growth.states import State
+from audience.growth.states import PEOPLE_WITH_DEVICE, State
 
 
 def _no_app_key(state: State) -> Recommendation | None:
@@ -34,7 +34,8 @@ def _no_push_consent(state: State) -> Recommendation | None:
     return Recommendation(
         Rule.NO_PUSH_CONSENT,
         "Ask your app's users whether they want notifications",
-        "Devices are registered, but nobody has given permission on one.",
+        f"Devices are registered, but of the first {PEOPLE_WITH_DEVICE:,} people with "
+        "one nobody has given permission.",
         ActionName.REGISTER_PUSH_TOKEN,
     )
 

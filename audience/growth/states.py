@@ -1,7 +1,9 @@
 """What the hub looks at: an account as it is now."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 WINDOW = timedelta(days=30)  # what "lately" means
 ANSWERED_WITHIN = timedelta(days=1)  # a confirmation that is not answered by then waits
@@ -28,7 +30,8 @@ class ListRef(Ref):
 
 @dataclass(frozen=True, slots=True)
 class FormFigures:
-    """A live form: its list, what it asks for, and how it did lately."""
+    """A live form: its list, what it asks for, when it appears (by the stored names),
+    and how it did lately."""
 
     id: str
     name: str
@@ -37,6 +40,7 @@ class FormFigures:
     asks_for_sms: bool
     views: int
     submissions: int
+    targeting: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def conversion(self) -> float:
@@ -47,7 +51,8 @@ class FormFigures:
 @dataclass(frozen=True, slots=True)
 class IntegrationFigures:
     """An integration: whether it is on, calls another server, has what it needs, has
-    taken in a call or delivered a message, and how many of them failed lately."""
+    taken in a call or delivered a message, and how many of them are known to have
+    failed lately."""
 
     id: str
     name: str
@@ -76,6 +81,7 @@ class State:
     has_brought_people: bool = False
     public_keys: tuple[Ref, ...] = ()
     open_keys: tuple[Ref, ...] = ()  # those that work from every site, and from apps
+    lasting_open_keys: tuple[Ref, ...] = ()  # of these, those from before "lately"
     has_push_tokens: bool = False
     has_push_consent: bool = False
     has_opened_app: bool = False

@@ -24,7 +24,8 @@ def _integration_fails(state: State) -> Recommendation | None:
     return Recommendation(
         Rule.INTEGRATION_FAILS,
         f"Mend {failing.name}",
-        f"{counted(failing.failures, 'call', 'calls')} failed in the last 30 days.",
+        f"At least {counted(failing.failures, 'call', 'calls')} failed in the last 30 "
+        "days.",
         ActionName.SEE_UNDELIVERED
         if failing.is_outbound
         else ActionName.SEE_INTEGRATION,

@@ -1,7 +1,7 @@
 """What to do next to collect subscribers on the web: the first rule that holds."""
 
 from audience.growth.kinds import ActionName, Judge, Recommendation, Rule, counted
-from audience.growth.states import Ref, State
+from audience.growth.states import PEOPLE_WITH_PHONE, Ref, State
 
 LEAST_VIEWS = 100  # of a form lately, before its conversion says anything
 POOR_CONVERSION = 0.02
@@ -85,15 +85,17 @@ def _confirmations_unanswered(state: State) -> Recommendation | None:
 
 
 def _key_without_origins(state: State) -> Recommendation | None:
-    # An app names no origin: where there is one, its key has to be open.
-    if not state.open_keys or state.has_push_tokens:
+    # An app names no origin, so its key has to be open, and one that was made lately
+    # may be for an app whose devices have yet to come.
+    if not state.lasting_open_keys or state.has_push_tokens:
         return None
-    key = state.open_keys[0]
+    key = state.lasting_open_keys[0]
     return Recommendation(
         Rule.KEY_WITHOUT_ORIGINS,
         f"Bind {key.name} to your site",
         "This public key works from every site, so whoever copies it can sign people "
-        "up. Make one with your site's origin, and revoke this one.",
+        "up. It is older than 30 days, and no device was registered, so no app seems "
+        "to need that: make one with your site's origin, and revoke this one.",
         ActionName.RESTRICT_KEY,
         key,
     )
@@ -151,7 +153,8 @@ def _no_sms_consent(state: State) -> Recommendation | None:
     return Recommendation(
         Rule.NO_SMS_CONSENT,
         "Ask for consent to text messages",
-        "Nobody has agreed to text messages, and no live form asks for it.",
+        f"Of the first {PEOPLE_WITH_PHONE:,} people with a phone number nobody has "
+        "agreed to text messages, and no live form asks for it.",
         ActionName.ASK_FOR_SMS,
         state.forms[0].list if state.forms else state.lists[0],
     )

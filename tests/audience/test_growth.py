@@ -54,6 +54,7 @@ WELL = State(
     has_brought_people=True,
     public_keys=(KEY,),
     open_keys=(KEY,),
+    lasting_open_keys=(KEY,),
     has_push_tokens=True,
     has_push_consent=True,
     has_opened_app=True,
@@ -65,6 +66,8 @@ NO_APP = replace(
 
 CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
     (WEB, Rule.WEB_WELL_UNDER_WAY, WELL, SALES, ""),
+    # A key that was made lately waits for the app that it was made for.
+    (WEB, Rule.WEB_WELL_UNDER_WAY, replace(NO_APP, lasting_open_keys=()), SALES, ""),
     (
         WEB,
         Rule.NO_TEXT_TO_JOIN,
@@ -77,7 +80,7 @@ CASES: list[tuple[GoalKind, Rule, State, Ref | None, str]] = [
         Rule.NO_SMS_CONSENT,
         replace(WELL, has_sms_consent=False, integrations=()),
         NEWS,
-        "Nobody has agreed to text messages",
+        "Of the first 10,000 people with a phone number nobody has agreed to text",
     ),
     (
         WEB,

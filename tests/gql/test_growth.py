@@ -247,7 +247,7 @@ async def test_the_state_is_read_as_it_is(api: Api) -> None:
     assert state.draft.name == "Draft"
     assert (state.waiting, state.confirmed, state.asked) == (1, 0, 1)
     assert [each.name for each in state.public_keys] == ["Pages"]
-    assert state.open_keys == state.public_keys
+    assert (state.open_keys, state.lasting_open_keys) == (state.public_keys, ())
     assert (state.has_push_tokens, state.has_push_consent) == (True, True)
     assert (state.has_opened_app, state.has_sms_consent) == (True, False)
     assert (state.has_brought_people, state.has_submissions) == (False, False)
@@ -315,6 +315,8 @@ async def spoil(api: Api, rule: str) -> None:
             for _ in range(100):
                 await count_view(api.db, kept["_id"], NOW, zone)
         case "KEY_WITHOUT_ORIGINS":
+            made = {"created_at": NOW - timedelta(days=31)}
+            await api.db.keys.update_many({}, {"$set": made})
             await count_view(api.db, kept["_id"], NOW, zone)
         case "SINGLE_OPT_IN":
             await api.db.keys.delete_many({})
@@ -338,9 +340,16 @@ async def test_what_is_wrong_is_found_and_the_action_mends_it(
     await spoil(api, rule)
 
     found = (await goals(api))[WEB]["recommendation"]
+    before = await api.db.forms.find_one({"name": "Live"})
     await act(api, found["action"])
 
     assert found["rule"] == rule
+    if rule == "POOR_CONVERSION":
+        assert before is not None
+        after = await api.db.forms.find_one({"name": "Live"})
+        targeting = {**before["targeting"], "scroll_percent": 50}
+        changed = {"targeting": targeting, "updated_at": NOW, "version": 2}
+        assert after == {**before, **changed}
     if rule in ("FORM_IN_DRAFT", "SINGLE_OPT_IN"):
         assert (await rules(api))[WEB] != rule
 
@@ -391,7 +400,7 @@ async def test_a_webhook_that_cannot_deliver_is_told(api: Api) -> None:
     found = fails[TOOLS]["recommendation"]
     assert (found["rule"], found["reason"]) == (
         "INTEGRATION_FAILS",
-        "1 call failed in the last 30 days.",
+        "At least 1 call failed in the last 30 days.",
     )
     seen = await act(api, found["action"])
     assert [each["node"]["attempts"] for each in seen["edges"]] == [9]
