@@ -1,5 +1,6 @@
 """What one call says, whichever tool it comes from: about whom, and what of them."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -220,8 +221,13 @@ def property_name(question: str) -> str:
 
 
 def unique_id(*parts: Any) -> str:
-    """One id of several, short enough to be kept."""
-    return ":".join(str(part) for part in parts)[:UNIQUE_ID_LENGTH]
+    """One id of several, short enough to be kept: the end of a longer one gives way to
+    a digest of the whole."""
+    whole = ":".join(str(part) for part in parts)
+    if len(whole) <= UNIQUE_ID_LENGTH:
+        return whole
+    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()
+    return f"{whole[: UNIQUE_ID_LENGTH - len(digest)]}{digest}"
 
 
 def wanted(value: str | None, what: str) -> str:

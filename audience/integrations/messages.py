@@ -11,7 +11,7 @@ from audience.identity import normalise_phone
 from audience.integrations.calls import mapping, text
 from audience.integrations.kinds import Keyword, MessageProvider, TextMessages
 from audience.integrations.paths import value_at
-from audience.integrations.words import HELP, START, STOP, YES, folded_word
+from audience.integrations.words import HELP, START, STOP, YES, Y, folded_word
 
 STOPPED = "You are unsubscribed and get no more messages. Reply START to come back."
 STARTED = "You are subscribed again. Reply HELP for help, STOP to unsubscribe."
@@ -28,6 +28,7 @@ class Meaning(StrEnum):
     START = "START"
     HELP = "HELP"
     YES = "YES"
+    Y = "Y"
     KEYWORD = "KEYWORD"
     NOTHING = "NOTHING"
 
@@ -82,6 +83,7 @@ def meaning_of(settings: TextMessages, words: str) -> tuple[Meaning, Keyword | N
         (Meaning.HELP, HELP),
         (Meaning.START, START),
         (Meaning.YES, YES),
+        (Meaning.Y, Y),
     ):
         if said in some:
             return meaning, None

@@ -7,8 +7,9 @@ STOP = frozenset(
 )
 START = frozenset({"START", "UNSTOP"})
 HELP = frozenset({"HELP", "INFO"})
-YES = frozenset({"Y", "YES"})
-RESERVED = STOP | START | HELP | YES
+YES = frozenset({"YES"})
+Y = frozenset({"Y"})
+RESERVED = STOP | START | HELP | YES | Y
 
 
 def folded_word(text: str) -> str:

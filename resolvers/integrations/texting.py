@@ -55,9 +55,9 @@ async def answer_message(
             reply = STOPPED
         case Meaning.HELP:
             reply = settings.help_text
-        case Meaning.YES:
+        case Meaning.YES | Meaning.Y:
             reply = await _confirm(db, settings, message, now, received_at, tokens)
-            if reply is None:
+            if reply is None and meaning is Meaning.YES:
                 reply = await _restart(db, integration, message, now, received_at)
         case Meaning.START:
             reply = await _restart(db, integration, message, now, received_at)

@@ -24,6 +24,7 @@ from audience.integrations.calls import (
     money,
     number,
     property_name,
+    unique_id,
 )
 from audience.integrations.kinds import (
     Agreement,
@@ -392,7 +393,8 @@ def test_who_is_named_in_a_call() -> None:
         ("please stop.", (Meaning.STOP, None)),
         ("Opt-out", (Meaning.STOP, None)),
         ("start", (Meaning.START, None)),
-        ("Y", (Meaning.YES, None)),
+        ("Y", (Meaning.Y, None)),
+        ("Yes!", (Meaning.YES, None)),
         ("help?", (Meaning.HELP, None)),
         ("stop sending me tea", (Meaning.NOTHING, None)),
         ("", (Meaning.NOTHING, None)),
@@ -429,3 +431,13 @@ def test_a_reply_in_twilios_words() -> None:
         "<Response><Message>&lt;Tea&gt; &amp; cake</Message></Response>"
     )
     assert twiml(None) == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+def test_long_ids_that_begin_alike_stay_apart() -> None:
+    start = "a" * 255
+    ids = [unique_id(start), unique_id(start, 1), unique_id(start, 2)]
+
+    assert ids[0] == start
+    assert len(set(ids)) == 3
+    assert [len(each) for each in ids] == [255, 255, 255]
+    assert unique_id(start, 1) == ids[1]

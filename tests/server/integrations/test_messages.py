@@ -267,6 +267,20 @@ async def test_a_keyword_that_had_to_wait_puts_back_nobody_who_has_left_since(
     assert before["lists"] == []
 
 
+async def test_y_alone_brings_nobody_back(connect: Connect, db: Database) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+    await text(tool, "STOP", "SM2")
+    statuses = []
+
+    for sid, word, reply in (("SM3", "y", ""), ("SM4", "yes", STARTED)):
+        assert await text(tool, word, sid) == reply
+        person = await tool.profile(phone_number=NUMBER)
+        statuses.append(person["consent"]["sms"]["status"])
+
+    assert statuses == ["UNSUBSCRIBED", "SUBSCRIBED"]
+
+
 async def test_another_providers_messages_are_mapped(
     connect: Connect, db: Database
 ) -> None:
