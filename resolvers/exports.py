@@ -145,8 +145,7 @@ async def _property_names(db: Database, stages: Sequence[Document]) -> list[str]
 
 
 def _header(names: Sequence[str], list_id: ObjectId | None) -> list[str]:
-    taken = {title for title, _ in (*_FIELDS, *_PLACES)}
-    return [
+    fixed = [
         *(title for title, _ in _FIELDS),
         *(title for title, _ in _PLACES),
         *(
@@ -158,9 +157,10 @@ def _header(names: Sequence[str], list_id: ObjectId | None) -> list[str]:
                 f"{_shown(channel)} Suppression",
             )
         ),
-        *(("Joined",) if list_id else ()),
-        *(f"{name} (property)" if name in taken else name for name in names),
+        "Joined",
     ]
+    own = [f"{name} (property)" if name in fixed else name for name in names]
+    return [*(fixed if list_id else fixed[:-1]), *own]
 
 
 def _shown(channel: Channel) -> str:

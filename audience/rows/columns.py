@@ -297,6 +297,7 @@ _IGNORED = frozenset(
             "": "klaviyo id|leid|euid|optin ip|confirm ip|gmtoff|dstoff|member rating|"
             "last changed|email suppressions|email suppressions timestamp|"
             "sms suppressions|first active|last active|profile created on|date added|"
+            "email suppression|sms suppression|joined|"
             "last open|last click|unsub time|unsub campaign title|"
             "unsub campaign id|unsub reason|unsub reason other|clean time|"
             "clean campaign title|clean campaign id"

@@ -148,7 +148,7 @@ class Reader:
                 cell = row[place]
                 if not cell or not (cell := cell.strip()):
                     continue
-                if cell[0] == "'":
+                if cell[0] == "'" or ";'" in cell:
                     cell = unguarded(cell)
                 try:
                     value = rule(cell)

@@ -1,21 +1,24 @@
 """Rows as they are written for spreadsheets."""
 
+import re
 from collections.abc import Sequence
 
+_SIGNS = frozenset("=+-@\t\r")
+_FORMULA = re.compile(r";(?=[=+\-@\t\r])")
+_GUARDED = re.compile(r"(^|;)'(?=[=+\-@\t\r])")
 _QUOTED = frozenset(',"\n\r')
 
 
 def safe_cell(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula: behind an apostrophe
-    when it begins like one."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """The text so that no spreadsheet takes it for a formula: an apostrophe stands
+    before what begins like one, be it after a semicolon, where some separate cells."""
+    first = f"'{text}" if text[:1] in _SIGNS else text
+    return _FORMULA.sub(";'", first) if ";" in first else first
 
 
 def unguarded(text: str) -> str:
-    """The text of a cell without the apostrophe of `safe_cell`."""
-    if text[0] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r"):
-        return text[1:]
-    return text
+    """The text of a cell without the apostrophes of `safe_cell`."""
+    return _GUARDED.sub(r"\1", text)
 
 
 def csv_line(cells: Sequence[str]) -> str:

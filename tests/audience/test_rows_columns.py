@@ -56,6 +56,41 @@ def test_shopifys_export_is_known() -> None:
     }
 
 
+def test_our_own_export_is_known() -> None:
+    """What it says beside its columns of a person is no property of theirs."""
+    assert targets(
+        "Email,Phone Number,External ID,First Name,Last Name,Organization,Title,Locale,"
+        "Address,Address 2,City,State / Region,Country,Zip Code,Timezone,"
+        "Email Marketing Consent,Email Marketing Consent Timestamp,Email Suppression,"
+        "SMS Marketing Consent,SMS Marketing Consent Timestamp,SMS Suppression,Joined,"
+        "plan"
+    ) == {
+        "Email": "email",
+        "Phone Number": "phoneNumber",
+        "External ID": "externalId",
+        "First Name": "firstName",
+        "Last Name": "lastName",
+        "Organization": "organization",
+        "Title": "title",
+        "Locale": "locale",
+        "Address": "location.address1",
+        "Address 2": "location.address2",
+        "City": "location.city",
+        "State / Region": "location.region",
+        "Country": "location.country",
+        "Zip Code": "location.zip",
+        "Timezone": "location.timezone",
+        "Email Marketing Consent": None,
+        "Email Marketing Consent Timestamp": None,
+        "Email Suppression": None,
+        "SMS Marketing Consent": None,
+        "SMS Marketing Consent Timestamp": None,
+        "SMS Suppression": None,
+        "Joined": None,
+        "plan": "properties.plan",
+    }
+
+
 def test_mailchimps_export_is_known() -> None:
     assert targets(
         "Email Address,First Name,Last Name,Address,Phone Number,Birthday,"

@@ -16,6 +16,7 @@ from audience.rows import (
     safe_cell,
 )
 from audience.rows.reading import Agreed
+from audience.rows.sheets import unguarded
 
 
 def read(
@@ -197,6 +198,23 @@ def test_columns_tell_who_agreed_and_when() -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_begins_as_a_formula(start: str) -> None:
     assert safe_cell(f"{start}1+1") == f"'{start}1+1"
+    assert safe_cell(f"x;{start}1;{start};2+1") == f"x;'{start}1;'{start};2+1"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "x;=1+1", ";-;+", "=x;@y", "a;b", "it's; 'so", "", "x;'y"]
+)
+def test_what_is_written_is_read_again(text: str) -> None:
+    assert unguarded(safe_cell(text)) == text
+
+
+def test_a_guarded_cell_is_imported_as_it_was() -> None:
+    columns = [Column("Email", "email"), Column("Note", "properties.note")]
+
+    people, rejected = read(columns, csv_line(["a@example.org", "x;=1+1"]))
+
+    assert rejected == []
+    assert [each.properties for each in people] == [{"note": "x;=1+1"}]
 
 
 def test_lines_are_quoted_where_needed() -> None:
