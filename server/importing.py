@@ -26,6 +26,7 @@ from resolvers.db import Database, Document, close, connect
 from resolvers.exports import list_export, segment_export
 from resolvers.imports import (
     NewImport,
+    Overtaken,
     StatedConsent,
     has_waiting_imports,
     imports_by_id,
@@ -37,7 +38,7 @@ from resolvers.imports import (
 from server.logs import configure_logs
 from server.running import Running
 from server.settings import Settings, environment, read_settings
-from server.welcome import say
+from server.welcome import called, say
 
 WATCH_SECONDS = 1.0
 STOP_SECONDS = 10.0
@@ -98,13 +99,23 @@ async def import_file(
     holder = _holder()
     now = datetime.now(UTC)
     started = await start_import(
-        db, _pieces(path), wanted, now=now, holder=holder, until=now + CLI_LEASE
+        db,
+        _pieces(path),
+        wanted,
+        now=now,
+        holder=holder,
+        until=lambda: datetime.now(UTC) + CLI_LEASE,
     )
     shown = str(global_id(Kind.IMPORT)(started["_id"]))
     say(f"{shown}: {started['rows']:,} rows in {path.name}.")
     running = asyncio.create_task(run_import(db, started, holder))
     await _show_progress(db, started, running)
-    _tell(await running, shown)
+    try:
+        done = await running
+    except Overtaken:
+        say(f"A server goes on with it: {shown}.")
+    else:
+        _tell(done, shown)
 
 
 async def export_members(db: Database, of: str, zone: tzinfo = UTC) -> None:
@@ -239,7 +250,7 @@ def _tell(done: Document, shown: str) -> None:
     if "failure" in done:
         raise AudienceError(done["failure"])
     if "rejected" in counts:
-        say(f"The rejected rows: audience export rejected {shown}")
+        say(f"The rejected rows: {called()} export rejected {shown}")
 
 
 def _check_file(path: Path) -> None:

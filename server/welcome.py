@@ -75,11 +75,11 @@ def _about_key(settings: Settings, first_key: str | None) -> list[str]:
         "The first API key was shown at the first start. To make another one, which",
         "allows everything (--scope allows less):",
         "",
-        f"  export AUDIENCE_KEY=$({_command()} key create NAME{folder})",
+        f"  export AUDIENCE_KEY=$({called()} key create NAME{folder})",
     ]
 
 
-def _command() -> str:
+def called() -> str:
     """How this program is called here."""
     beside = Path(sys.executable).with_name("audience")
     if shutil.which("audience") or not beside.exists():

@@ -9,6 +9,7 @@ from resolvers.imports.records import (
 )
 from resolvers.imports.running import (
     LEASE,
+    Overtaken,
     columns_of,
     has_waiting_imports,
     run_import,
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_UNFINISHED",
     "UNFINISHED",
     "NewImport",
+    "Overtaken",
     "StatedConsent",
     "cancel_import",
     "columns_of",

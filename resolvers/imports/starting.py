@@ -2,7 +2,7 @@
 import. Nothing is left behind of a file that is refused."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,9 +60,10 @@ async def start_import(
     *,
     now: datetime,
     holder: str | None = None,
-    until: datetime | None = None,
+    until: Callable[[], datetime] | None = None,
 ) -> Document:
-    """The import, queued; with `holder`, held for that process until then.
+    """The import, queued; with `holder`, held for that process until then, which is
+    asked once all rows are kept.
 
     `source` is read twice, in another thread. Rows that were kept by whoever was
     killed before the end go within an hour.
@@ -107,7 +108,7 @@ async def start_import(
         "attempts": 0,
         "created_at": now,
         "holder": holder,
-        "until": until or now,
+        "until": until() if until else now,
     }
     document = _present(document)
     await db.imports.insert_one(document)

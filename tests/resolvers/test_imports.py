@@ -24,6 +24,7 @@ from resolvers.consent import set_consent, suppress
 from resolvers.db import Database, Document, find
 from resolvers.imports import (
     NewImport,
+    Overtaken,
     StatedConsent,
     cancel_import,
     has_waiting_imports,
@@ -35,7 +36,6 @@ from resolvers.imports import (
     take_import,
 )
 from resolvers.imports.jobs import job_of
-from resolvers.imports.running import Overtaken
 from resolvers.lists import create_list, delete_list
 from resolvers.profiles import upsert_profile
 
@@ -629,3 +629,24 @@ async def test_a_worker_that_is_killed_is_followed_by_another(
     assert await asyncio.to_thread(last.wait, 60) == 0
 
     await check_mixed(db, document["_id"])
+
+
+async def test_an_import_is_held_from_when_all_its_rows_are_kept(db: Database) -> None:
+    steps: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"Email\na@example.org\n"
+        steps.append("read")
+
+    def until() -> datetime:
+        steps.append("held")
+        return NOW + timedelta(hours=1)
+
+    document = await start_import(
+        db, pieces, NewImport("f.csv"), now=NOW, holder="me", until=until
+    )
+
+    assert (set(steps[:-1]), steps[-1]) == ({"read"}, "held")
+    assert (document["holder"], document["until"]) == ("me", NOW + timedelta(hours=1))
+    assert not await has_waiting_imports(db, NOW + timedelta(minutes=59))
+    assert await has_waiting_imports(db, NOW + timedelta(minutes=61))

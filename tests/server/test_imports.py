@@ -24,15 +24,17 @@ from audience.keys import SCOPES, KeyKind, check_key
 from audience.lists import MembershipSource, OptIn
 from audience.profiles import profile_change
 from gql.schema import schema
-from resolvers.db import Database, Document
-from resolvers.imports import run_waiting_imports
+from resolvers.db import Database, Document, find
+from resolvers.imports import Overtaken, run_waiting_imports
 from resolvers.keys import create_key
 from resolvers.lists import create_list, join_list_many
 from resolvers.profiles import upsert_profile
 from resolvers.segments import create_segment
 from server.app import create_app
 from server.cli import cli
+from server.importing import import_file
 from server.settings import Settings
+from server.welcome import called
 from tests.server.conftest import (
     ADMIN_KEY,
     Serve,
@@ -223,7 +225,7 @@ async def test_the_members_of_a_list_and_a_segment_are_downloaded(
         "phoneNumber": "+14155550132",
         "firstName": "=HYPERLINK(1)",
         "location": {"city": "Köln"},
-        "properties": {"plan": "gold", "City": "x", "tags": ["a", 1], "on": True},
+        "properties": {"plan": "gold", "City": "x;=1", "Joined": 1, "tags": ["a", 1]},
     }
     profile = (await upsert_profile(db, profile_change(given), NOW)).profile
     members = [(profile["_id"], NOW)]
@@ -242,8 +244,8 @@ async def test_the_members_of_a_list_and_a_segment_are_downloaded(
         "a@example.org,'+14155550132,,'=HYPERLINK(1),,,,,,,Köln,,,,,NEVER_SUBSCRIBED,"
         ",,NEVER_SUBSCRIBED,,,"
     )
-    properties = "City (property),on,plan,tags"
-    values = 'x,true,gold,"[""a"",1]"'
+    properties = "City (property),Joined (property),plan,tags"
+    values = 'x;\'=1,1,gold,"[""a"",1]"'
     of_list = await caller.get(f"/lists/lst_{made['_id']}/members.csv", headers=KEY)
     assert of_list.text == (
         f"{header}Joined,{properties}\r\n{row}2026-03-01T12:00:00Z,{values}\r\n"
@@ -336,6 +338,36 @@ def test_a_segment_is_exported_in_the_accounts_time_zone(
     assert (done.exit_code, zones) == (0, [ZoneInfo("Asia/Tokyo")])
 
 
+async def test_who_takes_an_import_over_goes_on_with_it(
+    db: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def overtaken(*_: object) -> None:
+        raise Overtaken
+
+    monkeypatch.setattr("server.importing.run_import", overtaken)
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"Mail\na@example.org\n")
+
+    await import_file(
+        db,
+        file,
+        list_id=None,
+        columns=[],
+        consent=[],
+        source=None,
+        phone_region=None,
+    )
+
+    (kept,) = await find(db.imports, {})
+    assert capsys.readouterr().out == (
+        f"imp_{kept['_id']}: 1 rows in people.csv.\n"
+        f"A server goes on with it: imp_{kept['_id']}.\n"
+    )
+
+
 def test_files_are_imported_and_exported_by_commands(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -360,7 +392,7 @@ def test_files_are_imported_and_exported_by_commands(
         f"{identifier}: 2 rows in people.csv.\n"
         "Completed: 1 new profiles, 1 joined the list, 1 agreements recorded, 1 rows "
         "rejected.\n"
-        f"The rejected rows: audience export rejected {identifier}\n",
+        f"The rejected rows: {called()} export rejected {identifier}\n",
     )
     exported = run_audience("export", "list", list_id, *data)
     assert "a@example.org" in exported.stdout
