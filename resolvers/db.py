@@ -7,7 +7,7 @@ differ in the calls that are wrapped here.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
@@ -96,13 +96,10 @@ class Database:
     migrations: Collection
     gathering: Gathering = field(default_factory=Gathering)
     recent: Recent = field(default_factory=Recent)
+    known_metrics: dict[Any, Document] = field(default_factory=dict)
 
 
-COLLECTIONS = tuple(
-    name
-    for name in Database.__dataclass_fields__
-    if name not in ("client", "name", "driver", "gathering", "recent")
-)
+COLLECTIONS = tuple(each.name for each in fields(Database) if each.type == Collection)
 
 
 def connect(
@@ -148,6 +145,7 @@ def connect(
         driver=driver,
         gathering=Gathering(shared_reads, NOBODYS),
         recent=Recent(),
+        known_metrics={},
         **collections,
     )
 
@@ -220,7 +218,7 @@ def lasting(db: Database) -> Database:
         for name in COLLECTIONS
     }
     own = Gathering(db.gathering.on, NOBODYS)  # its reads are not those of others
-    return replace(db, gathering=own, **reading)
+    return replace(db, gathering=own, known_metrics={}, **reading)
 
 
 async def server_time(db: Database) -> datetime:

@@ -18,10 +18,14 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 async def metrics_by_id(
     db: Database, ids: Sequence[str | ObjectId]
 ) -> list[Document | None]:
-    """One slot per id, in order."""
+    """One slot per id, in order. Each is read once: a metric is never changed or
+    deleted."""
     wanted = [object_id(one) for one in ids]
-    found = await find_by(db, db.metrics, "_id", wanted)
-    return [found.get(one) for one in wanted]
+    known = db.known_metrics
+    unknown = [one for one in wanted if one not in known]
+    if unknown:
+        known |= await find_by(db, db.metrics, "_id", unknown)
+    return [known.get(one) for one in wanted]
 
 
 async def metrics_by_name(db: Database, names: Sequence[str]) -> list[Document | None]:

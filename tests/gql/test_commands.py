@@ -107,21 +107,24 @@ async def test_a_nested_query_sends_as_many_commands_for_50_as_for_5(
     await fill(api, 50)
 
     sent = []
-    for first in (5, 50):
+    for first in (5, 5, 50):
         await watched.ask("{ __typename profiles(first: 0) { totalCount } }")
         commands.names.clear()
         data = await watched.ask(NESTED, first=first)
         assert len(data["profiles"]["edges"]) == first
         sent.append(sorted(commands.names))
 
-    assert sent[0] == sent[1]
-    assert sent[1] == [
+    of_events = sent[0].index("find metrics")
+    assert (
+        sent[0][:of_events] + sent[0][of_events + 1 :] == sent[1]
+    )  # they never change
+    assert sent[1] == sent[2]
+    assert sent[2] == [
         "aggregate consent_changes",  # pages of the trail
         "aggregate consent_changes",  # their lengths
         "aggregate profiles",  # totalCount of profiles
         "aggregate profiles",  # the first 10 events of each
         "find lists",
-        "find metrics",  # of the events
         "find metrics",  # of the summaries
         "find profiles",  # the page
         "find profiles",  # who did the events

@@ -51,6 +51,16 @@ async def test_metrics_are_read_in_order(db: Database) -> None:
     assert await count_metrics(db) == 2
 
 
+async def test_a_metric_is_read_once_by_its_id(db: Database) -> None:
+    made = await ensure_metrics(db, ["a", "b"], NOW)
+    first, second = made["a"]["_id"], made["b"]["_id"]
+    assert await metrics_by_id(db, [first]) == [made["a"]]
+
+    await db.metrics.delete_many({})
+
+    assert await metrics_by_id(db, [second, first]) == [None, made["a"]]
+
+
 async def test_everyone_agrees_on_metrics_made_at_the_same_time(
     db: Database, mongodb_uri: str
 ) -> None:
