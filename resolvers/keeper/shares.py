@@ -6,17 +6,20 @@ same transaction as the memberships, and only for the holder: whoever has lost t
 lease can write neither. When a lease ends is told by the database's clock alone.
 """
 
+import asyncio
+import contextlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from resolvers.db import Database, Document, Session, find, kill_sessions, session_id
 
 SHARES = 4
 LEASE_SECONDS = 15
+RENEWALS = 24  # at most, until a step has ended: one that hangs is left to others
 
 _DIGITS = "0123456789abcdef"
 _MS = 1_000
@@ -109,6 +112,17 @@ async def hold_shares(
     return kept
 
 
+@contextlib.asynccontextmanager
+async def renewing(db: Database, holder: str, seconds: float) -> AsyncIterator[None]:
+    """Renews what `holder` has every so many seconds of a block that may take longer
+    than a lease."""
+    task = asyncio.create_task(_renew(db, holder, seconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def release_shares(db: Database, holder: str) -> None:
     """Gives everything back."""
     for number in range(SHARES):
@@ -153,6 +167,18 @@ async def _end_sessions(db: Database) -> None:
         await db.leases.update_one(
             over | {"_id": lease["_id"]}, {"$unset": {"sessions": ""}}
         )
+
+
+async def _renew(db: Database, holder: str, seconds: float) -> None:
+    for _ in range(RENEWALS):
+        await asyncio.sleep(seconds)
+        with contextlib.suppress(PyMongoError):
+            await db.leases.update_one(
+                {"_id": f"keeper/{holder}", **_LASTS}, [{"$set": _ENDS}]
+            )
+            await db.keeper_shares.update_many(
+                {"holder": holder, **_LASTS}, [{"$set": _ENDS}]
+            )
 
 
 async def _renewed(db: Database, number: int, holder: str) -> bool:

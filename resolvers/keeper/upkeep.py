@@ -34,6 +34,7 @@ from resolvers.keeper.shares import (
     ensure_shares,
     hold_shares,
     release_shares,
+    renewing,
     share_of,
 )
 from resolvers.keeper.sides import Writes
@@ -67,12 +68,13 @@ async def keep_once(
         await _take_part(keeper, at_leisure=at_leisure)
         if not keeper.shares:
             return False
-        if not await _read(keeper, at_leisure=at_leisure):
-            return True
-        worked = await _follow(keeper, wait_ms)
-        worked |= await tick(keeper, at_leisure=at_leisure)
-        worked |= await _build(keeper, at_leisure=at_leisure)
-        await _record(keeper, at_leisure=at_leisure)
+        async with renewing(keeper.db, keeper.holder, RENEWAL_SECONDS):
+            if not await _read(keeper, at_leisure=at_leisure):
+                return True
+            worked = await _follow(keeper, wait_ms)
+            worked |= await tick(keeper, at_leisure=at_leisure)
+            worked |= await _build(keeper, at_leisure=at_leisure)
+            await _record(keeper, at_leisure=at_leisure)
     except LeaseLost:
         await stop(keeper, gives_back=False)
         raise

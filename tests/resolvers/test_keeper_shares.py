@@ -157,6 +157,40 @@ async def test_what_fails_while_a_share_is_taken_over_loses_nothing(
     await assert_true(db, clock.now, ZONE)
 
 
+async def test_leases_are_renewed_while_a_step_takes_long(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_people(db, "ada")
+    await make_segment(db, "some", named("ada"))
+    keeper = keeper_of(db, Clock(), ZONE)
+    await catch_up(keeper)
+    under_way, going_on = asyncio.Event(), asyncio.Event()
+
+    async def long(*_: Any, **__: Any) -> bool:
+        under_way.set()
+        await going_on.wait()
+        return False
+
+    async def ends() -> list[datetime]:
+        leases = await find(db.leases, {"_id": f"keeper/{keeper.holder}"})
+        shares = await find(db.keeper_shares, {"holder": keeper.holder})
+        return [row["until"] for row in (*leases, *shares)]
+
+    monkeypatch.setattr("resolvers.keeper.upkeep.tick", long)
+    monkeypatch.setattr("resolvers.keeper.upkeep.RENEWAL_SECONDS", 0.01)
+    async with asyncio.timeout(20):
+        step = asyncio.create_task(keep_once(keeper, 5, at_leisure=False))
+        await under_way.wait()
+        before = max(await ends())
+        while min(await ends()) <= before:  # noqa: ASYNC110 - of another task
+            await asyncio.sleep(0.01)
+        going_on.set()
+        assert await step is False
+
+    assert len(await ends()) == 5
+    await stop(keeper)
+
+
 async def test_a_clock_that_is_ahead_takes_nobodys_share(db: Database) -> None:
     await make_people(db, "ada")
     await make_segment(db, "some", named("ada"))
