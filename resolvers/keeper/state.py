@@ -1,6 +1,6 @@
 """What a keeper's process remembers between its passes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
@@ -10,8 +10,9 @@ from resolvers.db import Database, Document, Session, lasting
 from resolvers.keeper.builds import START
 from resolvers.keeper.commits import commit
 from resolvers.keeper.kept import Index, Kept, Reading
+from resolvers.keeper.shares import share_of
 from resolvers.keeper.sides import Cause, Writes
-from resolvers.keeper.stream import Stream
+from resolvers.keeper.stream import Change, Stream
 
 
 @dataclass(slots=True)
@@ -62,6 +63,32 @@ def is_scanning(keeper: Keeper, kept: Kept) -> bool:
         and entry.get("scan") is not None
         for entry in entries
     )
+
+
+def touched(
+    keeper: Keeper, changes: Iterable[Change]
+) -> tuple[dict[ObjectId, set[ObjectId]], set[ObjectId]]:
+    """For each segment the profiles of which something changed that it depends on;
+    and the profiles that are gone."""
+    fields: dict[ObjectId, set[str] | None] = {}
+    gone: set[ObjectId] = set()
+    for change in changes:
+        if share_of(change.profile_id) not in keeper.shares:
+            continue
+        if change.is_gone:
+            gone.add(change.profile_id)
+        before = fields.get(change.profile_id, set())
+        if change.fields is None or before is None:
+            fields[change.profile_id] = None
+        else:
+            fields[change.profile_id] = before | change.fields
+    wanted: dict[ObjectId, set[ObjectId]] = {}
+    everything = set(keeper.segments)
+    for profile_id, names in fields.items():
+        concerned = everything if names is None else keeper.index.touched(names)
+        for segment_id in concerned:
+            wanted.setdefault(segment_id, set()).add(profile_id)
+    return wanted, gone
 
 
 async def scan_again(

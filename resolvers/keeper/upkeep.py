@@ -8,7 +8,7 @@ whichever process, does it again.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -35,12 +35,10 @@ from resolvers.keeper.shares import (
     hold_shares,
     release_shares,
     renewing,
-    share_of,
 )
 from resolvers.keeper.sides import Writes
-from resolvers.keeper.state import Keeper, is_scanning, present, scan_again
+from resolvers.keeper.state import Keeper, is_scanning, present, scan_again, touched
 from resolvers.keeper.stream import (
-    Change,
     HistoryLost,
     close_stream,
     is_cursor_gone,
@@ -275,38 +273,12 @@ async def _follow(keeper: Keeper, wait_ms: int) -> bool:
         await close_stream(stream)
         await _open(keeper)
         return True
-    wanted, gone = _touched(keeper, changes)
+    wanted, gone = touched(keeper, changes)
     if wanted:
         await ask(keeper, wanted, "CHANGE", gone)
     keeper.token = stream.token
     keeper.true_at = changes[-1].at or keeper.true_at if changes else began
     return bool(changes)
-
-
-def _touched(
-    keeper: Keeper, changes: Iterable[Change]
-) -> tuple[dict[ObjectId, set[ObjectId]], set[ObjectId]]:
-    """For each segment the profiles of which something changed that it depends on;
-    and the profiles that are gone."""
-    fields: dict[ObjectId, set[str] | None] = {}
-    gone: set[ObjectId] = set()
-    for change in changes:
-        if share_of(change.profile_id) not in keeper.shares:
-            continue
-        if change.is_gone:
-            gone.add(change.profile_id)
-        before = fields.get(change.profile_id, set())
-        if change.fields is None or before is None:
-            fields[change.profile_id] = None
-        else:
-            fields[change.profile_id] = before | change.fields
-    wanted: dict[ObjectId, set[ObjectId]] = {}
-    everything = set(keeper.segments)
-    for profile_id, names in fields.items():
-        touched = everything if names is None else keeper.index.touched(names)
-        for segment_id in touched:
-            wanted.setdefault(segment_id, set()).add(profile_id)
-    return wanted, gone
 
 
 async def _build(keeper: Keeper, *, at_leisure: bool) -> bool:
