@@ -21,7 +21,7 @@ from resolvers.db import Database, Document, Session, aggregate, find
 from resolvers.ids import object_id
 from resolvers.pages import Order, Page, PageRequest, read_page
 
-CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(minutes=2)  # to read what it says takes a minute at most
 OCCUPIED = timedelta(seconds=1)
 DELIVERED_KEPT = timedelta(days=7)
 KEPT = timedelta(days=30)  # of everything else, from when it was made

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import structlog
 from pymongo.errors import PyMongoError
 
-from resolvers.db import Database, server_time
+from resolvers.db import Database
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
 from resolvers.secrets import signing_secret
+from server.clocks import SKEW_SECONDS, skew_of
 from server.settings import Settings
 from server.webhooks import deliver
 
@@ -25,8 +26,6 @@ PAUSE_SECONDS = 0.02
 IDLE_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 FAILED_SECONDS = 5.0
-SKEW_SECONDS = 60.0
-NEGLIGIBLE = timedelta(seconds=1)
 
 _log = structlog.get_logger("audience.keeper")
 
@@ -39,7 +38,7 @@ async def keep(db: Database, zone: tzinfo, ended: asyncio.Event) -> None:
     while not ended.is_set():
         if looked is None or time.monotonic() - looked >= SKEW_SECONDS:
             with contextlib.suppress(PyMongoError):
-                skew = await _skew(db)
+                skew = await skew_of(db)
             looked = time.monotonic()
         pause = await _pass(keeper)
         with contextlib.suppress(TimeoutError):
@@ -97,16 +96,6 @@ async def _secret(db: Database, settings: Settings, ended: asyncio.Event) -> str
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), IDLE_SECONDS)
     return None
-
-
-async def _skew(db: Database) -> timedelta:
-    """By how much this machine's clock is behind the database's, by which all keepers
-    go; what is too little to matter is nothing."""
-    before = datetime.now(UTC)
-    told = await server_time(db)
-    after = datetime.now(UTC)
-    skew = told - before - (after - before) / 2
-    return skew if abs(skew) > NEGLIGIBLE else timedelta()
 
 
 async def _pass(keeper: Keeper) -> float:

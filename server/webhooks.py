@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
@@ -37,6 +37,7 @@ from resolvers.deliveries import (
 from resolvers.profiles import profiles_by_id
 from resolvers.sealing import CannotOpen, unseal
 from resolvers.segments import segments_by_id
+from server.clocks import SKEW_SECONDS, skew_of
 
 LOOK_SECONDS = 0.5
 FAILED_SECONDS = 5.0
@@ -64,8 +65,13 @@ class _Sending:
     secret: str
     http: aiohttp.ClientSession
     ended: asyncio.Event
+    skew: timedelta = timedelta()
     closed: set[tuple[ObjectId, int]] = field(default_factory=set)
     under_way: dict[ObjectId, asyncio.Task[None]] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        """The time, as all have it who share the messages."""
+        return datetime.now(UTC) + self.skew
 
 
 async def deliver(
@@ -76,13 +82,17 @@ async def deliver(
     async with _client(to_loopback=to_loopback) as http:
         sending = _Sending(db, secret, http, ended)
         swept = time.monotonic() - SWEEP_SECONDS
+        looked = time.monotonic() - SKEW_SECONDS
         try:
             while not ended.is_set():
                 pause = LOOK_SECONDS
                 try:
+                    if time.monotonic() - looked >= SKEW_SECONDS:
+                        sending.skew = await skew_of(db)
+                        looked = time.monotonic()
                     if time.monotonic() - swept >= SWEEP_SECONDS:
                         swept = time.monotonic()
-                        await forget_old(db, datetime.now(UTC))
+                        await forget_old(db, sending.now())
                     await _look(sending)
                 except PyMongoError as error:
                     _log.warning("webhooks postponed", reason=str(error)[:200])
@@ -152,7 +162,7 @@ async def _drain(sending: _Sending, key: ObjectId) -> None:
             keys = _keys_or_none(sending, webhook)
             if keys is None:
                 return
-            messages = await take_deliveries(sending.db, key, datetime.now(UTC), width)
+            messages = await take_deliveries(sending.db, key, sending.now(), width)
             if not messages:
                 return
             bodies = await _bodies(sending.db, messages)
@@ -176,7 +186,7 @@ async def _send(
     body: bytes,
 ) -> bool:
     """One attempt, and what has become of it; whether it was taken."""
-    began, now = time.monotonic(), datetime.now(UTC)
+    began, now = time.monotonic(), sending.now()
     status: int | None = None
     asked: float | None = None
     problem: str | None = None
@@ -199,7 +209,7 @@ async def _send(
         problem = "A fault on our side."
     if status is not None and not 200 <= status < 300:
         problem = f"The receiver answered {status}."
-    done = datetime.now(UTC)
+    done = sending.now()
     result = {
         "attempted_at": now,
         "status": status,
@@ -263,7 +273,7 @@ def _asked(header: str | None, now: datetime) -> float | None:
 def _keys_or_none(sending: _Sending, webhook: Document) -> list[str] | None:
     """The webhook's secret, and for a day after a change the one before; None when
     they cannot be opened."""
-    now = datetime.now(UTC)
+    now = sending.now()
     sealed = [webhook["secret"]]
     if webhook.get("previous_until", now) > now:
         sealed.append(webhook["previous_secret"])

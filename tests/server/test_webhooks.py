@@ -236,6 +236,28 @@ async def test_messages_under_way_are_followed_by_those_under_another_secret(
     ]
 
 
+async def test_what_is_due_is_told_by_the_clock_of_the_database(
+    db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when this machine's own is an hour behind."""
+    hook = await _told(db, receiver.address)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    test = await put_test(db, hook["_id"], later)
+
+    async def ahead(db: Database) -> datetime:
+        return datetime.now(UTC) + timedelta(hours=1)
+
+    monkeypatch.setattr("server.clocks.server_time", ahead)
+    async with _delivering(db):
+        await _until_done(db)
+
+    rows = await find(db.deliveries, {}, sort={"_id": 1})
+    assert [(row["state"], row["attempted_at"] >= later) for row in rows] == [
+        ("DELIVERED", True)
+    ] * 2
+    assert rows[1]["_id"] == test["_id"]
+
+
 async def test_a_redirect_is_not_followed(db: Database, receiver: Receiver) -> None:
     await _told(db, receiver.address)
     elsewhere = receiver.address.replace("/hook", "/elsewhere")
