@@ -192,8 +192,11 @@ async def retry_deliveries(
 async def forget_old(db: Database, now: datetime) -> None:
     """Messages that were made thirty days ago go, whatever has become of them, and so
     do those of a webhook that was deleted."""
-    hooks = await db.integrations.distinct("_id")
-    await db.deliveries.delete_many({"integration_id": {"$nin": hooks}})
+    # In this order: a webhook and its first message may be made meanwhile.
+    told = await db.deliveries.distinct("integration_id")
+    known = await db.integrations.distinct("_id", {"_id": {"$in": told}})
+    gone = list({*told} - {*known})
+    await db.deliveries.delete_many({"integration_id": {"$in": gone}})
     old = {"_id": {"$lt": ObjectId.from_datetime(now - KEPT)}}
     await db.deliveries.delete_many(old)
 

@@ -1,6 +1,7 @@
 """Messages that wait for webhooks: one after another for each profile, claimed by one
 process at a time, and kept as long as is said."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -118,6 +119,28 @@ async def test_what_is_thirty_days_old_goes_whatever_has_become_of_it(
     await forget_old(db, NOW)
 
     assert [row["_id"] for row in await find(db.deliveries, {})] == [kept]
+
+
+async def test_a_webhook_made_while_old_messages_are_forgotten_keeps_its_own(
+    db: Database,
+) -> None:
+    made: list[ObjectId] = []
+
+    class Meanwhile:
+        """The integrations, of which one is made when they have just been read."""
+
+        async def distinct(self, *given: Any) -> list[Any]:
+            found: list[Any] = await db.integrations.distinct(*given)
+            await db.integrations.insert_one(_hook())
+            made.extend(await _put(db, ADA))
+            return found
+
+    await db.deliveries.insert_one(_message(BOB, 1) | {"integration_id": ObjectId()})
+    interrupted: Any = Meanwhile()
+
+    await forget_old(replace(db, integrations=interrupted), NOW)
+
+    assert [row["_id"] for row in await find(db.deliveries, {})] == made
 
 
 async def test_a_test_waits_for_nobody(db: Database) -> None:
