@@ -36,9 +36,11 @@ class Keeper:
     gone: set[ObjectId] = field(default_factory=set)
     postponed: dict[ObjectId, datetime] = field(default_factory=dict)
     true_at: datetime | None = None
-    renewed: float | None = None  # by the monotonic clock
-    read: datetime | None = None
-    recorded: datetime | None = None
+    is_building: bool = False  # the last pass worked on memberships
+    # By the monotonic clock.
+    renewed: float | None = None
+    read: float | None = None
+    recorded: float | None = None
 
     def __post_init__(self) -> None:
         # What the log tells is there to stay; what is read because of it must be too.

@@ -48,8 +48,8 @@ from resolvers.keeper.stream import (
 from resolvers.keeper.ticking import tick
 
 RENEWAL_SECONDS = 5
-READING = timedelta(milliseconds=250)
-RECORDING = timedelta(seconds=1)
+READING_SECONDS = 0.25
+RECORDING_SECONDS = 1.0
 AHEAD = timedelta(minutes=1)
 BUILDING_SECONDS = 0.25
 
@@ -71,7 +71,7 @@ async def keep_once(
                 return True
             worked = await _follow(keeper, wait_ms)
             worked |= await tick(keeper, at_leisure=at_leisure)
-            worked |= await _build(keeper, at_leisure=at_leisure)
+            keeper.is_building = await _build(keeper, at_leisure=at_leisure)
             await _record(keeper, at_leisure=at_leisure)
     except LeaseLost:
         await stop(keeper, gives_back=False)
@@ -81,7 +81,7 @@ async def keep_once(
         # nothing; leases and readers end by themselves.
         await _forget(keeper)
         raise
-    return worked
+    return worked or keeper.is_building
 
 
 async def stop(keeper: Keeper, *, gives_back: bool = True) -> None:
@@ -111,6 +111,7 @@ async def _forget(keeper: Keeper) -> None:
     stream, keeper.stream = keeper.stream, None
     keeper.shares = {}
     keeper.renewed = keeper.read = keeper.recorded = keeper.true_at = None
+    keeper.is_building = False
     keeper.asked_at.clear()
     keeper.ticked.clear()
     keeper.gone.clear()
@@ -129,7 +130,7 @@ async def _take_part(keeper: Keeper, *, at_leisure: bool) -> None:
         await ensure_shares(keeper.db)
         while len(keeper.sessions) < SHARES:
             keeper.sessions.append(await started_session(keeper.db))
-    elif at_leisure and time.monotonic() - keeper.renewed < RENEWAL_SECONDS:
+    elif at_leisure and _is_within(keeper.renewed, RENEWAL_SECONDS):
         return
     renewed = time.monotonic()
     held = await hold_shares(keeper.db, keeper.holder, keeper.shares, keeper.sessions)
@@ -198,9 +199,9 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
     """Reads the segments now and then, and what has become of their generations.
     False when they changed meanwhile: nothing can be said before they are read
     again."""
-    now = present(keeper)
-    if keeper.read is not None and at_leisure and now - keeper.read < READING:
+    if at_leisure and _is_within(keeper.read, READING_SECONDS):
         return True
+    now = present(keeper)
     db, shares = keeper.db, keeper.shares
     found = await read_kept(db, keeper.zone, now, keeper.reading)
     if found is None:
@@ -208,7 +209,7 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
         return False
     keeper.segments = found
     keeper.index = index_of(keeper.segments.values())
-    keeper.read = now
+    keeper.read = time.monotonic()
     keeper.gone = {
         ObjectId(segment_id)
         for share in shares.values()
@@ -258,7 +259,9 @@ async def _follow(keeper: Keeper, wait_ms: int) -> bool:
         await _open(keeper)
     stream = keeper.stream
     assert stream is not None  # noqa: S101 - just opened
-    idle = not any(is_scanning(keeper, kept) for kept in keeper.segments.values())
+    idle = not keeper.is_building and not any(
+        is_scanning(keeper, kept) for kept in keeper.segments.values()
+    )
     began = keeper.clock()
     try:
         changes = await next_changes(stream, wait_ms if idle else 0)
@@ -325,10 +328,9 @@ async def _build(keeper: Keeper, *, at_leisure: bool) -> bool:
 
 async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
     """Notes how far upkeep has come, now and then: what is done twice does no harm."""
-    now = present(keeper)
-    if keeper.recorded is not None and at_leisure and now - keeper.recorded < RECORDING:
+    if at_leisure and _is_within(keeper.recorded, RECORDING_SECONDS):
         return
-    keeper.recorded = now
+    keeper.recorded = time.monotonic()
     sets: dict[int, Document] = {}
     for number, share in keeper.shares.items():
         fields: Document = {"cursor": keeper.token}
@@ -342,6 +344,11 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
                 fields[f"segments.{kept.id}.t"] = at
         sets[number] = fields
     await commit(keeper.db, keeper.shares, Writes(), sets)
+
+
+def _is_within(since: float | None, seconds: float) -> bool:
+    """Whether less time than that has gone by."""
+    return since is not None and time.monotonic() - since < seconds
 
 
 def _true_at(keeper: Keeper) -> datetime | None:
