@@ -1,11 +1,12 @@
 """What is kept about a segment's members: how fresh, who came and went, how many."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
+from audience.errors import InvalidInput
 from audience.memberships import Cause, Interval, instants_between
 from gql.connection import Connection, Count, Edge, asked_page, connection
 from gql.context import Context
@@ -57,11 +58,14 @@ expose(
     },
 )
 
+_AHEAD = timedelta(minutes=1)  # of callers whose clocks are
+
 AsOf: TypeAlias = Annotated[
     datetime | None,
     strawberry.argument(
         description="At this instant of the past instead of now. It reaches back to "
-        "when the segment's membership was first built."
+        "when the segment's membership was first built: before that, and while it is "
+        "being built, nobody was in it. An instant of the future is refused."
     ),
 ]
 
@@ -150,6 +154,7 @@ async def members_of(
 ) -> list[Any]:
     """A connection of members for each segment: as kept, or found now where nothing
     is kept yet."""
+    _check_past(context, at, "asOf")
     kept = [segment for segment in parents if is_kept(segment)]
     found: dict[Any, Any] = {}
     asked = context.projection("Profile", "created_at")  # that, everybody has
@@ -187,6 +192,7 @@ async def sizes_of(
 ) -> list[int]:
     """The number of members of each segment, likewise."""
     if at is not None:
+        _check_past(context, at, "asOf")
         return await past_sizes(context.db, parents, at)
     kept = [segment for segment in parents if is_kept(segment)]
     rest = [segment for segment in parents if not is_kept(segment)]
@@ -224,7 +230,8 @@ async def size_histories_of(
     interval: Interval,
 ) -> list[Any]:
     """Points for each segment."""
-    end = context.now() if until is None else until
+    _check_past(context, until, "until")
+    end = context.now() if until is None else min(until, context.now())
     instants = instants_between(since, end, interval, context.zone)
     found = await size_histories(context.db, parents, instants)
     return [[{"at": it.at, "size": it.size} for it in points] for points in found]
@@ -239,6 +246,13 @@ async def memberships_of(
         context.db, [row["_id"] for row in parents], asked_page(first, after)
     )
     return [connection(each, Count(_known, None, each.scope)) for each in pages]
+
+
+def _check_past(context: Context, at: datetime | None, name: str) -> None:
+    if at is not None and at > context.now() + _AHEAD:
+        raise InvalidInput(
+            f"{name} lies in the future: give an instant before.", (name,)
+        )
 
 
 def _member(row: Document) -> Document:

@@ -157,7 +157,10 @@ class Segment(Node):
         ],
         until: Annotated[
             datetime | None,
-            strawberry.argument(description="No point after it; now when not given."),
+            strawberry.argument(
+                description="No point after it; now when not given. An instant of the "
+                "future is refused."
+            ),
         ] = None,
     ) -> list[list[SizePoint]]:
         return await size_histories_of(parents, context, since, until, interval)

@@ -137,6 +137,50 @@ async def test_too_many_points_are_refused(api: Api) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ('size(asOf: "2035-01-01T00:00:00Z")', "asOf"),
+        ('members(asOf: "2026-03-01T12:01:00.001Z") { totalCount }', "asOf"),
+        (
+            'sizeHistory(since: "2026-02-28T12:00:00Z", until: "2027-01-01T00:00:00Z",'
+            " interval: DAY) { size }",
+            "until",
+        ),
+    ],
+)
+async def test_the_future_is_not_told(api: Api, field: str, name: str) -> None:
+    operation = f"query ($id: ID!) {{ segment(id: $id) {{ {field} }} }}"
+
+    assert await api.refusals(operation, id=await _segment(api)) == [
+        {
+            "message": f"{name} lies in the future: give an instant before.",
+            "code": "INVALID",
+            "path": [name],
+        }
+    ]
+
+
+async def test_who_asks_by_a_clock_that_is_a_little_ahead_is_told_of_now(
+    api: Api,
+) -> None:
+    operation = """query ($id: ID!) { segment(id: $id) {
+      size(asOf: "2026-03-01T12:01:00Z")
+      sizeHistory(since: "2026-03-01T11:59:30Z", until: "2026-03-01T12:01:00Z",
+        interval: HOUR) { at size } } }"""
+    await _named(api, "ada")
+    segment = await _segment(api)
+    async with keeping(api.db, lambda: api.now, ZoneInfo("UTC")) as keeper:
+        await catch_up(keeper)
+
+    assert await api.ask(operation, id=segment) == {
+        "segment": {
+            "size": 1,
+            "sizeHistory": [{"at": "2026-03-01T11:59:30.000Z", "size": 0}],
+        }
+    }
+
+
 def _change(node: Any) -> tuple[Any, ...]:
     said = (node["kind"], node["cause"], node["at"], node["version"])
     return (*said, node["profile"]["firstName"])
