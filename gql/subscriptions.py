@@ -24,7 +24,8 @@ Since: TypeAlias = Annotated[
     datetime | None,
     strawberry.argument(
         description="First what was recorded from this instant on, such as when the "
-        "connection was lost; some of it may be a little older. Told apart by its `id`."
+        "connection was lost, and some of what was within three minutes before: tell "
+        "repetitions by the `id`. At most 10,000."
     ),
 ]
 

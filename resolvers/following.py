@@ -23,7 +23,7 @@ from typing import Literal
 
 import structlog
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from audience.errors import LimitReached
 from resolvers.db import Database, Document, find
@@ -49,9 +49,8 @@ _LOST = "Some may have been missed. Ask again, with `since`."
 
 _log = structlog.get_logger("audience")
 
-# Ids begin with the second in which they were made, by whichever process; what they
-# are of may have been written after a failover.
-_MARGIN = timedelta(seconds=30)
+# What is told may have been written by a transaction that was tried for two minutes.
+_MARGIN = timedelta(seconds=150)
 
 # Raises what ends the following, such as that the follower's key was revoked.
 Check = Callable[[], Awaitable[None]]
@@ -87,6 +86,7 @@ class _Log:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     keys: frozenset[ObjectId] = frozenset()
+    refused: OperationFailure | None = None  # why it cannot be opened
 
 
 @dataclass(slots=True)
@@ -166,7 +166,8 @@ def _until_check(follower: _Follower) -> float:
 
 @contextlib.asynccontextmanager
 async def _following(hub: Hub, what: What, key: ObjectId) -> AsyncIterator[_Follower]:
-    """A follower that misses nothing from the beginning of the block on."""
+    """A follower that misses nothing from the beginning of the block on.
+    OperationFailure when the database does not let the log be read."""
     log = hub.logs.setdefault(what, _Log())
     follower = _Follower(key)
     log.followers.add(follower)
@@ -178,6 +179,8 @@ async def _following(hub: Hub, what: What, key: ObjectId) -> AsyncIterator[_Foll
         while key not in log.keys:
             await log.opened.wait()
             log.opened.clear()
+            if log.refused is not None:
+                raise log.refused
         yield follower
     finally:
         log.followers.discard(follower)
@@ -195,10 +198,15 @@ async def _backlog(
 ) -> Sequence[Document]:
     collection = db.events if what == "events" else db.segment_changes
     path = _PATHS[what].partition(".")[2]
-    first = ObjectId.from_datetime(since - _MARGIN)
+    begin = since - _MARGIN
+    # Ids begin with the second in which they were made, by the clock of whichever
+    # machine; a change has its time by the database's, but not always that of its id.
+    late: list[Document] = [{"_id": {"$gte": ObjectId.from_datetime(begin)}}]
+    if what == "segment_changes":
+        late.append({"at": {"$gte": begin}})
     rows = await find(
         collection,
-        {path: key, "_id": {"$gte": first}},
+        {path: key, "$or": late},
         sort={"_id": 1},
         limit=BACKLOG + 1,
     )
@@ -215,7 +223,13 @@ async def _read(db: Database, what: What, log: _Log) -> None:
         log.changed.clear()
         keys = frozenset(each.key for each in log.followers)
         try:
-            stream = await open_log(db, what, _stages(what, keys), token)
+            try:
+                stream = await open_log(db, what, _stages(what, keys), token)
+            except OperationFailure as error:
+                log.refused = error
+                log.opened.set()
+                raise
+            log.refused = None
             log.keys = keys
             log.opened.set()
             try:
@@ -231,7 +245,8 @@ async def _read(db: Database, what: What, log: _Log) -> None:
         except HistoryLost:
             token = None
             _lose(log, what)
-        except PyMongoError:
+        except PyMongoError as error:
+            _log.warning("followers wait", what=what, reason=str(error)[:200])
             await asyncio.sleep(PAUSE_SECONDS)
         except Exception:  # noqa: BLE001 - whoever comes next is told again
             _log.exception("followers cannot be told", what=what)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from audience.errors import LimitReached
 from resolvers.db import Database, Document
@@ -74,6 +74,56 @@ async def test_who_comes_after_a_loss_misses_nothing_until_the_log_is_read_again
         assert [await told, await anext(after)] == [first, second]
         with pytest.raises(LimitReached, match="Some may have been missed"):
             await anext(before)
+
+
+async def test_who_comes_while_the_log_is_refused_is_told_and_not_held(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [OperationFailure("not authorized on audience", 13)]
+
+    async def opened(*given: Any) -> Stream:
+        if refusals:
+            raise refusals.pop()
+        return await open_log(*given)
+
+    monkeypatch.setattr("resolvers.following.open_log", opened)
+    hub, line = Hub(db), _line()
+    async with asyncio.timeout(20):
+        with pytest.raises(OperationFailure, match="not authorized"):
+            await anext(follow(hub, "segment_changes", SEGMENT))
+
+        async with aclosing(follow(hub, "segment_changes", SEGMENT)) as told:
+            first = asyncio.ensure_future(anext(told))
+            while SEGMENT not in hub.logs["segment_changes"].keys:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await db.segment_changes.insert_one(dict(line))
+            assert await first == line
+
+
+async def test_what_was_written_late_or_by_a_clock_that_is_behind_is_made_up_for(
+    db: Database,
+) -> None:
+    since = datetime(2026, 11, 23, 18, tzinfo=UTC)
+
+    def line(made: timedelta, at: timedelta) -> Document:
+        """With the counter of its own id, so that each is another."""
+        start = ObjectId.from_datetime(since + made).binary[:4]
+        own = ObjectId(start + ObjectId().binary[4:])
+        return _line() | {"_id": own, "at": since + at}
+
+    minute = timedelta(minutes=1)
+    tried_long = line(-2 * minute, -2 * minute)
+    by_another_clock = line(-10 * minute, minute)
+    settled = line(minute, -10 * minute)
+    before = line(-3 * minute, -3 * minute)
+    await db.segment_changes.insert_many(
+        [tried_long, by_another_clock, settled, before]
+    )
+    changes = follow(Hub(db), "segment_changes", SEGMENT, since)
+    async with asyncio.timeout(20), aclosing(changes) as told:
+        found = [await anext(told) for _ in range(3)]
+
+    assert found == [by_another_clock, tried_long, settled]
 
 
 def _line() -> Document:
