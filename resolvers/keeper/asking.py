@@ -1,6 +1,7 @@
 """Asks segments about a few profiles, and writes what has changed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -9,11 +10,18 @@ from pymongo.errors import OperationFailure
 
 from audience.errors import AudienceError
 from resolvers.db import Document
-from resolvers.keeper.commits import Finding, commit, portions, rows_of, writes_of
+from resolvers.keeper.commits import (
+    Finding,
+    commit,
+    gone_among,
+    portions,
+    rows_of,
+    writes_of,
+)
 from resolvers.keeper.evaluation import among, members_among
 from resolvers.keeper.kept import POSTPONED, Kept
 from resolvers.keeper.sides import Cause
-from resolvers.keeper.state import Keeper, present, scan_again
+from resolvers.keeper.state import Keeper, present, scan_again, true_until
 
 AT_ONCE = 2_000
 
@@ -39,7 +47,8 @@ async def ask(
             if (found := members.get(kept.id)) is not None
         ]
     for part in portions(findings):
-        writes = writes_of(part, await rows_of(keeper.db, part), now)
+        rows = await rows_of(keeper.db, part)
+        writes = writes_of(await _with_gone(keeper, part, rows), rows, now)
         if writes.new or writes.rows:
             await commit(keeper.db, keeper.shares, writes, {}, keeper.sessions[0])
     for finding in findings:
@@ -58,6 +67,22 @@ def _rounds(
         yield {key: some for key, some in part.items() if some}
 
 
+async def _with_gone(
+    keeper: Keeper, part: Sequence[Finding], rows: Iterable[Document]
+) -> list[Finding]:
+    """The same; who is in a segment no more may not be there at all."""
+    members = {each.kept.id: each.members for each in part}
+    gone = await gone_among(
+        keeper.db,
+        (
+            row["profile_id"]
+            for row in rows
+            if row["profile_id"] not in members[row["segment_id"]]
+        ),
+    )
+    return [replace(each, gone=each.gone | gone) for each in part]
+
+
 async def _members(
     keeper: Keeper, asked: Sequence[tuple[Kept, Document]], now: datetime
 ) -> dict[ObjectId, set[ObjectId]]:
@@ -74,5 +99,5 @@ async def _members(
         except (AudienceError, OperationFailure):
             _log.exception("a segment cannot be kept", segment=str(each[0].id))
             keeper.postponed[each[0].id] = now + POSTPONED
-            await scan_again(keeper, {each[0].id: keeper.true_at}, "CHANGE")
+            await scan_again(keeper, {each[0].id: true_until(keeper)}, "CHANGE")
     return found

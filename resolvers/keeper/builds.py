@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from bson import ObjectId
 
 from resolvers.db import Database, Document, Session, find
-from resolvers.keeper.commits import Finding, commit, portions, writes_of
+from resolvers.keeper.commits import Finding, commit, gone_among, portions, writes_of
 from resolvers.keeper.evaluation import members_among
 from resolvers.keeper.kept import Kept
 from resolvers.keeper.shares import SHARES, in_shares, share_of, share_rows
@@ -55,12 +55,14 @@ async def build_piece(
         )
         if share_of(row["profile_id"]) in entries
     ]
-    asked = members | {row["profile_id"] for row in rows}
+    known = {row["profile_id"] for row in rows}
+    asked = members | known
+    gone = await gone_among(db, known - members)
     cause = _cause(entries)
 
     async def write(number: int) -> None:
         own = frozenset(it for it in asked if share_of(it) == number)
-        finding = Finding(kept, own, own & members, cause)
+        finding = Finding(kept, own, own & members, cause, gone)
         moved = _moved(entries[number], end)
         sets = {number: {f"segments.{key}.{name}": it for name, it in moved.items()}}
         held, session = {number: shares[number]}, sessions[number]

@@ -59,6 +59,17 @@ async def rows_of(db: Database, findings: Sequence[Finding]) -> list[Document]:
     return await find(db.segment_members, match)
 
 
+async def gone_among(
+    db: Database, profile_ids: Iterable[ObjectId]
+) -> frozenset[ObjectId]:
+    """Those that are no more."""
+    asked = frozenset(profile_ids)
+    if not asked:
+        return asked
+    rows = await find(db.profiles, {"_id": {"$in": list(asked)}}, {"_id": 1})
+    return asked - {row["_id"] for row in rows}
+
+
 def writes_of(
     findings: Iterable[Finding], rows: Iterable[Document], at: datetime
 ) -> Writes:

@@ -54,6 +54,15 @@ def present(keeper: Keeper) -> datetime:
     return max([now, *keeper.ticked.values()])
 
 
+def true_until(keeper: Keeper) -> datetime | None:
+    """Up to when what was written is known to be kept; None before the first pass of
+    all."""
+    if keeper.true_at is not None:
+        return keeper.true_at
+    instants = [share["at"] for share in keeper.shares.values() if "at" in share]
+    return min(instants, default=None)
+
+
 def is_scanning(keeper: Keeper, kept: Kept) -> bool:
     until = keeper.postponed.get(kept.id)
     if until is not None and until > present(keeper):

@@ -37,7 +37,14 @@ from resolvers.keeper.shares import (
     renewing,
 )
 from resolvers.keeper.sides import Writes
-from resolvers.keeper.state import Keeper, is_scanning, present, scan_again, touched
+from resolvers.keeper.state import (
+    Keeper,
+    is_scanning,
+    present,
+    scan_again,
+    touched,
+    true_until,
+)
 from resolvers.keeper.stream import (
     HistoryLost,
     close_stream,
@@ -190,7 +197,7 @@ async def _open(keeper: Keeper) -> None:
     # What was written before is not told: everyone is looked at again.
     keeper.token = keeper.stream.token
     ids = {ObjectId(it) for share in keeper.shares.values() for it in share["segments"]}
-    await scan_again(keeper, dict.fromkeys(ids, _true_at(keeper)), "CHANGE")
+    await scan_again(keeper, dict.fromkeys(ids, true_until(keeper)), "CHANGE")
     sets: dict[int, Document] = {n: {"cursor": keeper.token} for n in keeper.shares}
     await commit(keeper.db, keeper.shares, Writes(), sets)
 
@@ -249,7 +256,7 @@ async def _read(keeper: Keeper, *, at_leisure: bool) -> bool:
         await commit(db, shares, Writes(), sets)
     # Who can read these looks everybody through for what is not asked of them now.
     unread = keeper.reading.rows.keys() - found.keys()
-    await scan_again(keeper, dict.fromkeys(unread, _true_at(keeper)), "CHANGE")
+    await scan_again(keeper, dict.fromkeys(unread, true_until(keeper)), "CHANGE")
     return True
 
 
@@ -349,12 +356,6 @@ async def _record(keeper: Keeper, *, at_leisure: bool) -> None:
 def _is_within(since: float | None, seconds: float) -> bool:
     """Whether less time than that has gone by."""
     return since is not None and time.monotonic() - since < seconds
-
-
-def _true_at(keeper: Keeper) -> datetime | None:
-    """Up to when what is written was known when that was last noted."""
-    instants = [share["at"] for share in keeper.shares.values() if "at" in share]
-    return min(instants, default=None)
 
 
 def _is_begun(keeper: Keeper, kept: Kept) -> bool:
