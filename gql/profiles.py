@@ -130,8 +130,9 @@ class Profile(Node):
         return await lists_of(parents, context, asked_page(first).size, after)
 
     @batch(
-        description="The segments that the person is in, the oldest segment first. "
-        "Needs the scope segments:read."
+        description="The segments that the person is in, the oldest segment first; "
+        "without those whose members are being found for the first time. Needs the "
+        "scope segments:read."
     )
     @staticmethod
     async def segments(
