@@ -16,8 +16,8 @@ from gql.ids import Kind, stored_id
 from resolvers.exports import list_export, segment_export
 from resolvers.imports import imports_by_id, rejected_rows
 from server.auth import Refused, admit, bearer
-from server.graphql import client_address
 from server.refusals import refusal_response
+from server.requests import client_address
 from server.running import running_of
 
 

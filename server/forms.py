@@ -32,8 +32,8 @@ from resolvers.db import Document
 from resolvers.forms import Answer, Submitted, count_view, live_form, submit_form
 from resolvers.shielding import to_its_end
 from server.auth import Refused
-from server.graphql import client_address
 from server.html import page
+from server.requests import client_address
 from server.running import Running, running_of, sign_up_counter
 
 MAX_BODY = 100_000

@@ -4,14 +4,13 @@ the transport. What the operations mean is the schema's."""
 import contextlib
 import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from pymongo.errors import PyMongoError
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -38,11 +37,17 @@ from gql.errors import AccessRefused
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
-from server.refusals import CHARSET, JSON, refusal_response
+from server.refusals import CHARSET, refusal_response
+from server.requests import (
+    RESPONSE,
+    QuickRequest,
+    client_address,
+    is_usual,
+    media_type,
+    operation_in,
+)
 from server.running import event_counter, running_of, sign_up_counter
 from server.settings import Settings
-
-RESPONSE = "application/graphql-response+json"
 
 # What a WebSocket's closing may say at most, in bytes of ASCII.
 _REASON = 123
@@ -108,7 +113,7 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             return await super().__call__(scope, receive, send)
-        request = Request(scope, self._bounded(scope, receive))
+        request = QuickRequest(scope, self._bounded(scope, receive))
         try:
             if scope["method"] not in ("GET", "POST"):
                 raise Refused(
@@ -120,21 +125,19 @@ class Endpoint(GraphQL[RequestContext, None]):
             adapter = StarletteRequestAdapter(request)
             if not self.should_render_graphql_ide(adapter):
                 await self._let_in(request)
-            usual = scope["method"] == "POST" and _is_usual(request.headers)
+            usual = scope["method"] == "POST" and is_usual(request.headers)
             response = await (self._answer if usual else self.run)(request)
         except Refused as refusal:
-            response = refusal_response(refusal, _media_type(request.headers))
+            response = refusal_response(refusal, media_type(request.headers))
         except HTTPException as error:
-            response = refusal_response(
-                _as_refusal(error), _media_type(request.headers)
-            )
+            response = refusal_response(_as_refusal(error), media_type(request.headers))
         finally:
             await request.close()
         return await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> ASGIApp:
         """What `run` answers to a single operation in JSON, without its detours."""
-        asked = _operation_in(await request.body())
+        asked = operation_in(await request.body())
         if asked is None:
             answer: ASGIApp = await self.run(request)
             return answer
@@ -151,9 +154,7 @@ class Endpoint(GraphQL[RequestContext, None]):
                 await self.process_result(request, result),
                 await self.get_sub_response(request),
             )
-        return _Answer(
-            orjson.dumps({"data": result.data}), _media_type(request.headers)
-        )
+        return _Answer(orjson.dumps({"data": result.data}), media_type(request.headers))
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -183,7 +184,7 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         response = await super().get_sub_response(request)
-        response.headers["Content-Type"] = _media_type(request.headers) + CHARSET
+        response.headers["Content-Type"] = media_type(request.headers) + CHARSET
         return response
 
     def create_response(
@@ -191,13 +192,13 @@ class Endpoint(GraphQL[RequestContext, None]):
         response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse],
         sub_response: Response,
     ) -> Response:
-        media_type = sub_response.headers["content-type"]
+        kind = sub_response.headers["content-type"]
         status = sub_response.status_code or 200
         if isinstance(response_data, dict) and _is_request_error(response_data):
             del response_data["data"]
-            if media_type.startswith(RESPONSE):
+            if kind.startswith(RESPONSE):
                 status = 400
-        response = Response(orjson.dumps(response_data), status, media_type=media_type)
+        response = Response(orjson.dumps(response_data), status, media_type=kind)
         for name, value in sub_response.headers.items():
             if name != "content-type":
                 response.headers.append(name, value)
@@ -329,11 +330,6 @@ _NO_RESPONSE = Response()
 """Where Strawberry's view wants one; nothing here writes to it."""
 
 
-def client_address(connection: HTTPConnection) -> str:
-    """The caller's address; trusted proxies have been looked through already."""
-    return connection.client.host if connection.client else "unknown"
-
-
 async def _admitted(connection: HTTPConnection, secret: str | None) -> Viewer | None:
     running = running_of(connection)
     return await admit(
@@ -369,33 +365,6 @@ def _as_refusal(error: HTTPException) -> Refused:
     return Refused(error.status_code, code, error.reason)
 
 
-def _is_usual(headers: Headers) -> bool:
-    """Whether JSON is sent, and nothing that goes on is wanted in return."""
-    accepted = headers.get("accept", "")
-    return headers.get("content-type", "").startswith(JSON) and not (
-        "text/event-stream" in accepted or "multipart/" in accepted
-    )
-
-
-def _operation_in(body: bytes) -> GraphQLRequestData | None:
-    """A single operation, and nothing unusual about it."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(data, dict) or data.get("extensions"):
-        return None
-    query, variables = data.get("query"), data.get("variables")
-    name = data.get("operationName")
-    if not (
-        isinstance(query, str)
-        and isinstance(variables, dict | None)
-        and isinstance(name, str | None)
-    ):
-        return None
-    return GraphQLRequestData(query, variables, name, None)
-
-
 def _is_request_error(response: GraphQLHTTPResponse) -> bool:
     """Whether nothing was executed: no data, and no error has a place in it."""
     errors: list[Any] = response.get("errors") or []
@@ -404,28 +373,3 @@ def _is_request_error(response: GraphQLHTTPResponse) -> bool:
         and bool(errors)
         and all("path" not in error for error in errors)
     )
-
-
-def _media_type(headers: Headers) -> str:
-    """What the caller prefers; plain JSON unless the response type is asked for."""
-    return _preferred(headers.get("accept", "*/*"))
-
-
-@lru_cache(maxsize=256)
-def _preferred(accepted: str) -> str:
-    best = {RESPONSE: 0.0, JSON: 0.0}
-    for part in accepted.split(","):
-        name, *parameters = (word.strip().lower() for word in part.split(";"))
-        quality = next((_quality(each) for each in parameters if each[:2] == "q="), 1.0)
-        if name in best:
-            best[name] = max(best[name], quality)
-        elif name in ("*/*", "application/*"):
-            best[JSON] = max(best[JSON], quality)
-    return RESPONSE if best[RESPONSE] >= best[JSON] and best[RESPONSE] > 0 else JSON
-
-
-def _quality(parameter: str) -> float:
-    try:
-        return float(parameter[2:])
-    except ValueError:
-        return 0.0

@@ -44,7 +44,7 @@ from resolvers.sealing import CannotOpen, unseal
 from resolvers.shielding import to_its_end
 from resolvers.signups import Confirmation
 from server.auth import Refused
-from server.graphql import client_address
+from server.requests import client_address
 from server.running import Running, running_of
 
 WATCH_SECONDS = 5.0

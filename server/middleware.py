@@ -3,11 +3,10 @@
 import re
 import time
 from functools import lru_cache
-from uuid import uuid4
+from secrets import token_hex
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +31,8 @@ HEADERS = {
 }
 
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_ID = b"x-request-id"
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _QUIET = ("/health/", "/metrics", "/graphiql/")
 _ROUTES = (
     "/graphql",
@@ -63,8 +63,8 @@ def around_requests(app: ASGIApp) -> ASGIApp:
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
-        identifier = given if _GIVEN_ID.fullmatch(given) else uuid4().hex
+        given = next((it for name, it in scope["headers"] if name == _ID), b"")
+        identifier = given.decode() if _GIVEN_ID.fullmatch(given) else token_hex(16)
         scope.setdefault("state", {})["request_id"] = identifier
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=identifier)
@@ -85,10 +85,10 @@ async def _answer(
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            headers = [it for it in message["headers"] if it[0] != b"x-request-id"]
+            headers = [it for it in message["headers"] if it[0] != _ID]
             names = {name for name, _ in headers}
             headers += [it for it in _HEADERS if it[0] not in names]
-            headers.append((b"x-request-id", identifier.encode()))
+            headers.append((_ID, identifier.encode()))
             message = {**message, "headers": headers}
         await send(message)
 

@@ -13,8 +13,8 @@ from audience.tokens import read_confirmation
 from resolvers.lists import live_list
 from resolvers.signups import confirm
 from server.auth import Refused
-from server.graphql import client_address
 from server.html import page
+from server.requests import client_address
 from server.running import running_of
 
 MAX_FORM = 4_096

@@ -26,8 +26,8 @@ from resolvers.preferences import consent_trail, holder_of, preferences_of
 from resolvers.shielding import in_background
 from resolvers.signups import unsubscribe
 from server.auth import Refused
-from server.graphql import client_address
 from server.html import page
+from server.requests import client_address
 from server.running import Running, running_of
 
 SOURCE = "Preference page"
