@@ -2,10 +2,10 @@
 once, and those that depend on no variable are converted once."""
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import MISSING
 from typing import Any
 
-from graphql import Node, VariableNode
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from strawberry.relay.types import GlobalID
@@ -25,6 +25,7 @@ from strawberry.types.lazy_type import LazyType
 from strawberry.types.maybe import Some
 from strawberry.types.unset import UNSET
 
+from gql.execution.literals import Unread, arguments_reader, has_variable
 from gql.execution.loads import freeze
 from gql.execution.place import Place
 
@@ -50,7 +51,8 @@ class Arguments:
         self._place = place
         self._converts = [_of_argument(each, schema) for each in arguments]
         nodes = place.nodes[0].arguments or ()
-        self._varies = any(_has_variable(node.value) for node in nodes)
+        self._varies = any(has_variable(node.value) for node in nodes)
+        self._read = arguments_reader(place.definition, place.nodes[0])
         self._known: tuple[dict[str, Any], Hashable] | None = None
         if not place.definition.args and not nodes:
             self._known = {}, self._freeze({})
@@ -59,13 +61,7 @@ class Arguments:
         """With the variables of this execution. GraphQLError where they are wrong."""
         if self._known is not None:
             return self._known
-        given = get_argument_values(
-            self._place.definition,
-            self._place.nodes[0],
-            executor.variable_values,
-            None,
-            executor.hide_suggestions,
-        )
+        given = self._given(executor)
         values = {
             python_name: convert(given[name])
             for name, python_name, convert in self._converts
@@ -75,6 +71,19 @@ class Arguments:
         if not self._varies:
             self._known = known
         return known
+
+    def _given(self, executor: Executor[Any]) -> dict[str, Any]:
+        if self._read is not None:
+            with suppress(Unread):
+                given: dict[str, Any] = self._read(executor.variable_values.coerced)
+                return given
+        return get_argument_values(
+            self._place.definition,
+            self._place.nodes[0],
+            executor.variable_values,
+            None,
+            executor.hide_suggestions,
+        )
 
 
 class _Unusual(Exception):
@@ -175,18 +184,3 @@ def _input(type_: Any, schema: Schema, inputs: dict[Any, Convert]) -> Convert:
         return type_(**given)
 
     return convert
-
-
-def _has_variable(node: Node) -> bool:
-    waiting = [node]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, VariableNode):
-            return True
-        for key in each.keys:
-            inner = getattr(each, key, None)
-            if isinstance(inner, Node):
-                waiting.append(inner)
-            elif isinstance(inner, list | tuple):
-                waiting.extend(one for one in inner if isinstance(one, Node))
-    return False
