@@ -2,10 +2,11 @@
 them ask of one kind at the same time goes to MongoDB as one command.
 
 A read waits for the event loop's next turn, and for a command of its kind that is
-under way, but no longer than `PATIENCE`. It always begins after it was asked for, so
-nobody gets an answer from before. A command that fails is asked anew for each request
-alone, so that none gets another one's error; but not when it is nobody's, as when the
-database is out of reach: all get that one.
+under way, but no longer than `PATIENCE`; then a few turns more, for whoever was
+answered by that command may ask for the next. It always begins after it was asked for,
+so nobody gets an answer from before. A command that fails is asked anew for each
+request alone, so that none gets another one's error; but not when it is nobody's, as
+when the database is out of reach: all get that one.
 """
 
 import asyncio
@@ -16,6 +17,10 @@ from typing import Any, TypeVar
 
 PATIENCE = 0.005
 """Seconds that a read waits at most for another one of its kind."""
+
+TURNS = 4
+"""Of the event loop, after a command: to answer, to receive what is asked next, to
+begin with it, and to come to its reads. Without other work they pass in no time."""
 
 MOST = 100
 """Keys of one command."""
@@ -117,6 +122,13 @@ class Gathering:
         if together:
             self._start(kind, together)
 
+    def _send_after(self, turns: int, kind: Hashable, first: Asked) -> None:
+        if turns:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._send_after, turns - 1, kind, first)
+        else:
+            self._send(kind, first)
+
     def _start(self, kind: Hashable, together: list[Asked]) -> None:
         self.running[kind] = self.running.get(kind, 0) + 1
         # Nothing of the request that happens to come first goes into the command.
@@ -135,7 +147,7 @@ class Gathering:
                 del self.running[kind]
             waiting = self.waiting.get(kind)
             if waiting is not None:
-                self._send(kind, waiting[0])
+                self._send_after(TURNS, kind, waiting[0])
 
 
 async def _answer(together: list[Asked], nobodys: tuple[type[Exception], ...]) -> None:

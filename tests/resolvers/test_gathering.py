@@ -92,6 +92,27 @@ async def test_a_read_begins_after_it_was_asked_for(
     assert source.asked == [[2], [2, 3]]
 
 
+async def test_who_was_answered_and_asks_again_goes_with_those_who_waited(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "PATIENCE", 60)
+    shared = Gathering()
+    source.free.clear()
+
+    async def ask_twice() -> list[dict[int, int]]:
+        return [await shared.read("squares", [key], source.read) for key in (2, 3)]
+
+    asking = asyncio.create_task(ask_twice())
+    await _until(lambda: source.asked == [[2]])
+    waiting = asyncio.create_task(shared.read("squares", [4], source.read))
+    await asyncio.sleep(0)
+    source.free.set()
+
+    assert await asking == [{2: 4}, {3: 9, 4: 16}]
+    assert await waiting == {3: 9, 4: 16}
+    assert source.asked == [[2], [4, 3]]
+
+
 async def test_nobody_waits_long_for_a_slow_read(source: Source) -> None:
     shared = Gathering()
     source.free.clear()
