@@ -105,6 +105,8 @@ async def read_kept(
             target = await _begin(db, row, fingerprint, now)
             if target is None:
                 return None
+        elif target["version"] != row["version"]:
+            await _confirm(db, row)
         kept = _with_generations(before, row, target)
         known[row["_id"], fingerprint] = kept
         found[row["_id"]] = kept
@@ -239,6 +241,17 @@ async def _begin(
         {"$set": {"target": target}},
     )
     return target if begun.matched_count else None
+
+
+async def _confirm(db: Database, row: Document) -> None:
+    """Notes that the generation is of this version, too: it was changed, and back."""
+    same = {
+        "_id": row["_id"],
+        "version": row["version"],
+        "target.generation": row["target"]["generation"],
+    }
+    version = {"$set": {"target.version": row["version"]}}
+    await db.segments.update_one(same, version)
 
 
 def _closure(start: ObjectId, rows: Mapping[ObjectId, Document]) -> list[ObjectId]:

@@ -119,6 +119,24 @@ async def test_a_definition_changed_back_while_it_is_read_loses_no_change(
     await assert_true(db, clock.now, ZONE)
 
 
+async def test_a_definition_changed_back_before_anybody_saw_it_is_not_built(
+    db: Database,
+) -> None:
+    clock = Clock()
+    (ada,) = await make_people(db, "ada")
+    segment = await make_segment(db, "some", named("ada"))
+    async with keeping(db, clock, ZONE) as keeper:
+        await catch_up(keeper)
+        await _define(db, segment, named("eve"))
+        await _define(db, segment, named("ada"))
+        await catch_up(keeper)
+
+    (segment,) = await find(db.segments, {})
+    assert await freshness_of(db, [segment]) == [Freshness(NOW, False, 1.0)]
+    assert await shown(db) == {segment["_id"]: {ada}}
+    assert await db.segment_changes.count_documents({}) == 1
+
+
 async def test_who_moves_before_the_last_change_is_settled_is_seen_and_logged(
     db: Database,
 ) -> None:
