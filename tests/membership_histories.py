@@ -28,6 +28,7 @@ from audience.profiles import ProfileChange
 from resolvers.collections import INDEXES, prepare
 from resolvers.consent import set_consent
 from resolvers.db import Database, aggregate, close, connect, find
+from resolvers.erasures import erase_profile, finish_erasures
 from resolvers.events import track_events
 from resolvers.keeper import Keeper, keep_once, stop
 from resolvers.keeper.sides import shown_rows
@@ -192,7 +193,7 @@ async def step(course: Course) -> None:
     kinds = (
         *(happen, happen, happen, happen, change_profile, change_profile, move, move),
         *(move, agree, join, leave, merge, erase, make_segment, redefine, redefine),
-        *(end_segment,),
+        *(end_segment, end_erasures),
     )
     kind = course.random.choice(kinds)
     course.done.append(kind.__name__)
@@ -284,8 +285,11 @@ async def merge(course: Course) -> None:
 
 async def erase(course: Course) -> None:
     profile = await _profile(course)
-    await course.db.profiles.delete_one({"_id": profile})
-    await course.db.events.delete_many({"profile_id": profile})
+    await erase_profile(course.db, profile, course.now, method="API")
+
+
+async def end_erasures(course: Course) -> None:
+    await finish_erasures(course.db, course.now, timedelta())
 
 
 async def make_segment(course: Course) -> None:
