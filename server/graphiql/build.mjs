@@ -17,6 +17,12 @@ await build({
   minify: true,
   jsx: "automatic",
   target: "es2022",
+  // The editor asks for Prettier's parsers under old names, which lead to files that
+  // are no modules: bundled, they have no parsers.
+  alias: {
+    "prettier/parser-graphql": "prettier/plugins/graphql",
+    "prettier/parser-babel": "prettier/plugins/babel",
+  },
   loader: { ".ttf": "file" },
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "linked",

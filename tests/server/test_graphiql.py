@@ -109,6 +109,33 @@ def test_the_explorer_and_the_documentation_know_the_schema(
     expect(page.locator(".graphiql-doc-explorer")).to_contain_text("Query")
 
 
+def test_what_is_typed_is_made_pretty(server: RunningServer, page: Page) -> None:
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.goto(f"{server.address}/graphql#key={ADMIN_KEY}")
+    editor = page.locator(".graphiql-query-editor .view-lines")
+    expect(editor).to_contain_text("Profiles")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("query Ours {lists {totalCount}}")
+    page.keyboard.press("Control+Shift+End")  # brackets that close by themselves
+    page.keyboard.press("Delete")
+
+    page.get_by_role("button", name="Prettify query").click()
+
+    lines = editor.locator(".view-line")
+    expect(lines).to_have_count(6)
+    assert [line.replace("\xa0", " ") for line in lines.all_inner_texts()] == [
+        "query Ours {",
+        "  lists {",
+        "    totalCount",
+        "  }",
+        "}",
+        "",
+    ]
+    assert wrong == []
+
+
 def test_every_example_has_a_name_and_variables_that_can_be_read() -> None:
     found = examples()
 
