@@ -14,6 +14,7 @@ from itertools import chain, islice
 from audience.errors import AudienceError, InvalidInput, TooLarge
 from audience.identity import is_plain
 from audience.rows import limits
+from audience.rows.sheets import unguarded
 
 # Reads the file from its start, in pieces of any size, each time it is called.
 Source = Callable[[], Iterable[bytes]]
@@ -152,8 +153,9 @@ def blocks(source: Source, layout: Layout) -> Iterator[Block]:
 
 
 def header_name(cell: str) -> str:
-    """A column's name: on one line, with single spaces."""
-    return " ".join(cell.split())
+    """A column's name: on one line, with single spaces, and without the apostrophe that
+    an export puts before what looks like a formula."""
+    return unguarded(" ".join(cell.split()))
 
 
 def delimiter_name(delimiter: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from audience.errors import AudienceError, Problem
 from audience.rows import Block, Encoding, Layout, blocks, layout_of
 from audience.rows.files import Source
+from audience.rows.sheets import csv_line
 
 TEXT = "Email,City\r\nzoé@example.org,Köln\r\n"
 ROWS = (("zoé@example.org", "Köln"),)
@@ -79,6 +80,15 @@ def test_the_delimiter_is_found(delimiter: str) -> None:
         ("a@example.org", "one, two; three | four", "1,5"),
         ("b@example.org", "", "2,5"),
     )
+
+
+def test_names_of_columns_lose_the_apostrophe_of_an_export() -> None:
+    header = csv_line(["Email", "=Rank", "+1", "it's", "'quoted'"])
+
+    layout, _ = read(f"{header}a@example.org,1,2,3,4".encode())
+
+    assert header == "Email,'=Rank,'+1,it's,'quoted'\r\n"
+    assert layout.header == ("Email", "=Rank", "+1", "it's", "'quoted'")
 
 
 def test_one_column_needs_no_delimiter() -> None:
