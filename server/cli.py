@@ -17,7 +17,7 @@ from server.logs import configure_logs
 from server.mongod import MongodFailed
 from server.seeds.source import SeedFailed
 from server.settings import BadSettings, Settings, read_settings, settings_table
-from server.welcome import say
+from server.welcome import data_option, say
 
 Result = TypeVar("Result")
 
@@ -152,8 +152,9 @@ def import_command(
     """Import the people of a CSV file, and wait until it is done."""
     from server.importing import import_file
 
+    settings = read_settings(data=data)
     _on_database(
-        read_settings(data=data),
+        settings,
         lambda db: import_file(
             db,
             file,
@@ -162,6 +163,7 @@ def import_command(
             consent=consent or [],
             source=source,
             phone_region=phone_region,
+            data_option=data_option(settings),
         ),
     )
 

@@ -85,9 +85,11 @@ async def import_file(
     consent: list[str],
     source: str | None,
     phone_region: str | None,
+    data_option: str = "",
 ) -> None:
     """Imports a file and tells how far it is. Interrupted, the import goes on in the
-    next worker of a server on the same database."""
+    next worker of a server on the same database. `data_option`: what the command that
+    is named at the end needs to find the database."""
     wanted = NewImport(
         path.name,
         None if list_id is None else stored_id(list_id, Kind.LIST, "list"),
@@ -115,7 +117,7 @@ async def import_file(
     except Overtaken:
         say(f"A server goes on with it: {shown}.")
     else:
-        _tell(done, shown)
+        _tell(done, f"{shown}{data_option}")
 
 
 async def export_members(db: Database, of: str, zone: tzinfo = UTC) -> None:

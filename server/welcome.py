@@ -70,13 +70,20 @@ def _about_key(settings: Settings, first_key: str | None) -> list[str]:
         ]
     if settings.admin_key is not None:
         return ["AUDIENCE_ADMIN_KEY is accepted as an API key that allows everything."]
-    folder = f" --data {settings.data}" if settings.data != DATA_FOLDER else ""
     return [
         "The first API key was shown at the first start. To make another one, which",
         "allows everything (--scope allows less):",
         "",
-        f"  export AUDIENCE_KEY=$({called()} key create NAME{folder})",
+        f"  export AUDIENCE_KEY=$({called()} key create NAME{data_option(settings)})",
     ]
+
+
+def data_option(settings: Settings) -> str:
+    """What a command needs, after a space, to find the data folder that is used here;
+    empty where it finds it by itself."""
+    if settings.data == DATA_FOLDER:
+        return ""
+    return f" --data {shlex.quote(str(settings.data))}"
 
 
 def called() -> str:

@@ -392,7 +392,8 @@ def test_files_are_imported_and_exported_by_commands(
         f"{identifier}: 2 rows in people.csv.\n"
         "Completed: 1 new profiles, 1 joined the list, 1 agreements recorded, 1 rows "
         "rejected.\n"
-        f"The rejected rows: {called()} export rejected {identifier}\n",
+        f"The rejected rows: {called()} export rejected {identifier} "
+        f"--data {server.folder}\n",
     )
     exported = run_audience("export", "list", list_id, *data)
     assert "a@example.org" in exported.stdout
