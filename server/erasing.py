@@ -71,8 +71,9 @@ async def take_erasure(request: Request) -> Response:
     return page(
         "layout.html",
         title="Everything is erased",
-        text="We keep nothing about you any more. If you sign up again, we meet for "
-        "the first time.",
+        text="Your profile and what you did with us are gone. That somebody agreed to "
+        "messages, and when, stays recorded without anything that leads to you. If you "
+        "sign up again, we meet for the first time.",
     )
 
 

@@ -31,11 +31,18 @@ from server.requests import client_address
 from server.running import Running, running_of
 
 SOURCE = "Preference page"
+LINK = "Unsubscribe link"
 AGAIN = "Send me e-mail again"
 CHANNELS = {
     Channel.EMAIL: "E-mail",
     Channel.SMS: "Text messages",
     Channel.PUSH: "Push notifications",
+    Channel.WHATSAPP: "WhatsApp",
+}
+MEANS = {
+    Channel.EMAIL: "e-mail",
+    Channel.SMS: "text message",
+    Channel.PUSH: "push notification",
     Channel.WHATSAPP: "WhatsApp",
 }
 STATUSES = {
@@ -134,7 +141,7 @@ async def take_unsubscribe(request: Request) -> Response:
     is_one_click = given.get("List-Unsubscribe") == "One-Click"
     method = Method.ONE_CLICK_UNSUBSCRIBE if is_one_click else Method.PREFERENCE_PAGE
     what = await _what(running, claim)
-    await _leave(request, leaving(token=token), method)
+    await _leave(request, leaving(token=token), method, LINK)
     return page(
         "unsubscribe.html",
         title="Done",
@@ -279,7 +286,9 @@ async def _start_again(request: Request, profile_id: str) -> None:
     )
 
 
-async def _leave(request: Request, wanted: Leaving, method: Method) -> None:
+async def _leave(
+    request: Request, wanted: Leaving, method: Method, source: str = SOURCE
+) -> None:
     running = running_of(request)
     await unsubscribe(
         running.db,
@@ -288,7 +297,7 @@ async def _leave(request: Request, wanted: Leaving, method: Method) -> None:
         tokens=running.tokens,
         evidence=evidence(client_address(request), request.headers.get("user-agent")),
         method=method,
-        source=SOURCE,
+        source=source,
     )
 
 
@@ -297,7 +306,7 @@ async def _what(running: Running, claim: LeaveClaim) -> str:
     if claim.list_id is not None:
         (found,) = await lists_by_id(running.db, [claim.list_id])
         return f"messages to the list {found['name']}" if found else "these messages"
-    names = " and ".join(CHANNELS[each] for each in claim.channels)
+    names = " and ".join(MEANS[each] for each in claim.channels)
     return f"all messages by {names}"
 
 

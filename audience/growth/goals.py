@@ -91,7 +91,9 @@ def _tool_steps(state: State) -> Iterator[Step]:
     received = any(each.has_worked for each in active)
     yield Step("Something came in or went out by it", received)
     works = bool(active) and not any(each.failures for each in active)
-    yield Step("No call failed in the last 30 days", works and received)
+    yield Step(
+        "Calls come through: none failed in the last 30 days", works and received
+    )
 
 
 def _web_actions(state: State) -> Iterator[tuple[ActionName, Ref | None]]:

@@ -91,9 +91,10 @@ async def test_a_mail_program_unsubscribes_at_once(
     assert [each.status_code for each in answers] == [200, 200]
     assert await state(db) == (STOPPED, 2)
     lines = await find(db.consent_changes, {"to": "UNSUBSCRIBED"})
-    assert [(each["channel"], each["method"], each["ip"]) for each in lines] == [
-        ("EMAIL", "ONE_CLICK_UNSUBSCRIBE", "127.0.0.1")
-    ]
+    assert [
+        tuple(each[name] for name in ("channel", "method", "source", "ip"))
+        for each in lines
+    ] == [("EMAIL", "ONE_CLICK_UNSUBSCRIBE", "Unsubscribe link", "127.0.0.1")]
 
 
 @pytest.mark.parametrize("way", ["urlencoded", "multipart"])
@@ -141,7 +142,7 @@ async def test_opening_the_link_changes_nothing(
     page = await client.get("/unsubscribe", params={"token": token})
 
     assert page.status_code == 200
-    assert "Press the button to stop all messages by E-mail." in page.text
+    assert "Press the button to stop all messages by e-mail." in page.text
     assert await state(db) == (BOTH, 2)
 
 
