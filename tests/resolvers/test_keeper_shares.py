@@ -3,6 +3,7 @@ repeated."""
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect, OperationFailure
 
+from audience.errors import AudienceError
 from resolvers.db import Database, find, session_id, started_session, transaction
 from resolvers.keeper import Keeper, LeaseLost, keep_once, stop
 from resolvers.keeper.kept import POSTPONED
@@ -18,11 +20,13 @@ from resolvers.keeper.stream import (
     close_stream,
 )
 from tests.membership_histories import (
+    Course,
     assert_true,
     begin,
     catch_up,
     keeper_of,
     keeping,
+    redefine,
     shown,
     step,
 )
@@ -98,6 +102,32 @@ async def test_keepers_share_the_profiles_between_them(db: Database) -> None:
     finally:
         await stop(one)
         await stop(other)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_keepers_at_work_at_the_same_time_keep_definitions_that_change(
+    db: Database, seed: int
+) -> None:
+    course = await begin(db, seed)
+    keepers = [keeper_of(db, course.clock, course.zone) for _ in range(2)]
+    try:
+        for _ in range(6):
+            for _ in range(4):
+                changed = step if course.random.random() < 0.5 else _redefine
+                await asyncio.gather(changed(course), *map(_pass, keepers))
+            async with asyncio.timeout(60):
+                while any(await asyncio.gather(*map(_pass, keepers))):
+                    pass
+            await assert_true(db, course.now, course.zone)
+        assert [len(keeper.shares) for keeper in keepers] == [2, 2]
+    finally:
+        for keeper in keepers:
+            await stop(keeper)
+
+
+async def _redefine(course: Course) -> None:
+    with suppress(AudienceError):  # of one that would refer to itself
+        await redefine(course)
 
 
 async def test_who_has_lost_a_share_writes_nothing(db: Database) -> None:
@@ -276,11 +306,13 @@ async def test_messages_stay_in_order_after_a_write_that_failed_and_was_done(
     await assert_true(db, clock.now, ZONE)
 
 
-async def _pass(keeper: Keeper) -> None:
+async def _pass(keeper: Keeper) -> bool:
+    """Whether there may be more to do."""
     try:
-        await keep_once(keeper, 5, at_leisure=False)
+        return await keep_once(keeper, 5, at_leisure=False)
     except LeaseLost:
         await stop(keeper, gives_back=False)
+        return True
 
 
 async def _vanish(db: Database, keeper: Keeper) -> None:
