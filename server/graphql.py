@@ -231,6 +231,15 @@ class Endpoint(GraphQL[RequestContext, None]):
                 "The request is not what the GraphQL multipart request specification "
                 "asks for: operations, map, then the files.",
             ) from None
+        except HTTPException as error:
+            if not isinstance(error.__cause__, KeyError):
+                raise
+            raise HTTPException(
+                400,
+                f"The map leads to {error.__cause__.args[0]!r:.140}, which is neither "
+                "a file of the request nor in its operations: give each file's name "
+                'with the path to its variable, as in {"0": ["variables.input.file"]}.',
+            ) from None
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """The same messages; an HTTPException once the body is over the allowed

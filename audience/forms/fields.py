@@ -62,7 +62,9 @@ def check_fields(
     if not fields:
         return (), _wrong("Give the form at least one field.", "fields")
     if len(fields) > MAX_FIELDS:
-        return (), _large(f"A form has at most {MAX_FIELDS} fields.", "fields")
+        return tuple(fields), _large(
+            f"A form has at most {MAX_FIELDS} fields.", "fields"
+        )
     problems: list[Problem] = []
     checked: list[FormField] = []
     targets: set[str] = set()

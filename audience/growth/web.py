@@ -176,7 +176,7 @@ def _web_well_under_way(state: State) -> Recommendation | None:
     return Recommendation(
         Rule.WEB_WELL_UNDER_WAY,
         "Look at who joined lately",
-        "Everything here is in use: see what your new members have in common.",
+        "Every way in is set up: see what your new members have in common.",
         ActionName.SEE_NEW_MEMBERS,
         state.lists[0],
     )

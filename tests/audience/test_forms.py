@@ -160,6 +160,14 @@ def test_every_problem_is_named_at_once() -> None:
     }
 
 
+def test_too_many_fields_are_the_one_problem() -> None:
+    more = tuple(replace(NAME, target=f"properties.p{place}") for place in range(30))
+
+    assert problems(replace(FORM, fields=(EMAIL, *more))) == {
+        "fields": "A form has at most 30 fields."
+    }
+
+
 def test_nothing_to_fill_in_or_agree_to_is_refused() -> None:
     assert problems(replace(FORM, fields=(), consents=())) == {
         "fields": "Give the form at least one field.",

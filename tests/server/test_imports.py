@@ -216,6 +216,37 @@ async def test_a_malformed_upload_is_the_callers_mistake(
     assert answer.json()["errors"]
 
 
+@pytest.mark.parametrize(
+    ("operations", "files_map", "named"),
+    [
+        ('{"query": "{__typename}"}', '{"0": ["variables.file"]}', "variables"),
+        ('{"variables": {"file": null}}', '{"1": ["variables.file"]}', "1"),
+    ],
+)
+async def test_a_map_that_leads_nowhere_is_named(
+    caller: httpx.AsyncClient, operations: str, files_map: str, named: str
+) -> None:
+    parts: dict[str, Any] = {
+        "operations": (None, operations),
+        "map": (None, files_map),
+        "0": ("f.csv", b"Email\n", "text/csv"),
+    }
+
+    answer = await caller.post("/graphql", files=parts, headers=KEY)
+
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        [
+            {
+                "message": f"The map leads to '{named}', which is neither a file of "
+                "the request nor in its operations: give each file's name with "
+                'the path to its variable, as in {"0": ["variables.input.file"]}.',
+                "extensions": {"code": "BAD_REQUEST"},
+            }
+        ],
+    )
+
+
 async def test_the_members_of_a_list_and_a_segment_are_downloaded(
     caller: httpx.AsyncClient, db: Database
 ) -> None:
