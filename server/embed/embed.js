@@ -222,7 +222,7 @@ option { color: var(--i); background: var(--c); }
   function place(script, host, isOver) {
     const into = script.dataset.into && document.getElementById(script.dataset.into);
     if (into) {
-      host.dataset.bare = "";
+      if (!script.dataset.theme) host.dataset.bare = "";
       into.replaceChildren(host);
     } else if (isOver || script.closest("head")) document.body.append(host);
     else script.after(host);

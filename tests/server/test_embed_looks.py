@@ -141,3 +141,23 @@ def test_it_looks_like_the_page_around_it(
 
     dark = "rgb(27, 30, 36)"
     assert (background == dark, room) == (scheme == "dark", 320)
+
+
+@pytest.mark.parametrize(("theme", "page_is"), [("dark", "light"), ("light", "dark")])
+def test_a_stated_theme_can_be_read_on_any_background(
+    shop: Shop, browser: Browser, theme: str, page_is: Any
+) -> None:
+    form = shop.form("POPUP")
+    shop.pages[f"/{form['id']}"] = '<div id="here"></div>' + form["embedCode"].replace(
+        "></script>", f' data-into="here" data-theme="{theme}"></script>'
+    )
+    context = browser.new_context(color_scheme=page_is)
+    page = context.new_page()
+    page.goto(f"{shop.address}/{form['id']}")
+    expect(page.locator(f"#here {CARD}")).to_be_visible()
+    seen = page.evaluate(CONTRASTS)
+    context.close()
+
+    assert [each for each in seen["texts"] if each[1] < 4.5] == []
+    assert [each for each in seen["edges"] if each[1] < 3] == []
+    assert len(seen["texts"]) > 5
