@@ -318,7 +318,7 @@ option { color: var(--i); background: var(--c); }
 
     function keep() {
       isKept = true;
-      remember(form.id, "draft", { at: Date.now(), ...read() });
+      remember(form.id, "draft", { at: Date.now(), consents: form.consents, ...read() });
     }
 
     function restore() {
@@ -329,7 +329,8 @@ option { color: var(--i); background: var(--c); }
         return false;
       }
       for (const [target, input] of inputs) input.value = draft.values[target] || "";
-      for (const { input, channel } of boxes) input.checked = draft.channels.includes(channel);
+      const isSame = isOneAsk(draft.consents, form.consents);
+      for (const { input, channel } of boxes) input.checked = isSame && draft.channels.includes(channel);
       alert.textContent = "What you typed before is still here.";
       return true;
     }
@@ -373,7 +374,7 @@ option { color: var(--i); background: var(--c); }
     async function renew() {
       try {
         const fresh = await load(at);
-        if (JSON.stringify(fresh.consents) !== JSON.stringify(form.consents)) return showAnew(fresh);
+        if (!isOneAsk(fresh.consents, form.consents)) return showAnew(fresh);
         form.token = fresh.token;
         await new Promise((go) => setTimeout(go, form.fillSeconds * 1000 + 100));
       } catch {
@@ -385,7 +386,7 @@ option { color: var(--i); background: var(--c); }
     }
 
     function showAnew(fresh) {
-      remember(form.id, "draft", { at: Date.now(), ...read(), channels: [] });
+      keep();
       const next = fill(script, fresh, at, root, content);
       element.replaceWith(next);
       next.querySelector(".general").textContent = "What this form asks you to agree to has changed: look at it anew, and send it again.";
@@ -474,6 +475,11 @@ option { color: var(--i); background: var(--c); }
   function box({ channel, text }) {
     const input = make("input", { type: "checkbox" });
     return { channel, input, label: make("label", { class: "check" }, input, make("span", { class: "lines" }, text)) };
+  }
+
+  // Whether two forms ask for the same consents in the same words.
+  function isOneAsk(some, others) {
+    return JSON.stringify(some) === JSON.stringify(others);
   }
 
   // ------------------------------------------------------------- small things

@@ -10,10 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.forms import SCRIPT
-from tests.server.shops import EMAIL, Shop
+from tests.server.shops import Shop
 
 ADA = "ada@example.org"
-LIN = "lin@example.org"
 CARD = "[data-audience-form] .card"
 TRAIL = """
 query ($email: String!) {
@@ -216,35 +215,6 @@ def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
     assert kept == ["done"]
 
 
-CHANGE = """
-mutation ($id: ID!, $consents: [FormConsentInput!]) {
-  updateForm(input: {id: $id, consents: $consents}) { userErrors { message } }
-}
-"""
-
-
-def test_nobody_agrees_to_words_that_they_have_not_seen(shop: Shop, page: Page) -> None:
-    form = shop.form("EMBED")
-    page.goto(f"{shop.address}/{form['id']}")
-    fill_in(page, LIN)
-    new = [{"channel": "EMAIL", "text": "News and offers by e-mail."}]
-    done = shop.ask(CHANGE, id=form["id"], consents=new)
-    assert done == {"updateForm": {"userErrors": []}}
-
-    page.get_by_role("button", name="Sign up").click()
-    told = "What this form asks you to agree to has changed"
-    expect(page.get_by_role("alert").first).to_contain_text(told)
-    expect(page.get_by_text("News and offers by e-mail.")).to_be_visible()
-    expect(page.get_by_label("E-mail")).to_have_value(LIN)
-    assert shop.ask(TRAIL, email=LIN) == {"profile": None}
-    page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("status")).to_contain_text("Now open the link")
-
-    history = shop.ask(TRAIL, email=LIN)["profile"]["consent"]["email"]["history"]
-    words = [each["node"]["consentText"] for each in history["edges"]]
-    assert words == ["News and offers by e-mail."]
-
-
 def test_it_is_sent_when_the_connection_is_back_however_late(
     shop: Shop, page: Page
 ) -> None:
@@ -331,31 +301,6 @@ def test_where_and_when_it_appears(shop: Shop, page: Page) -> None:
     expect(page.get_by_role("dialog", name="10% off")).to_be_visible()
     page.get_by_role("button", name="Close").click()
     expect(page.locator(CARD)).to_have_count(0)
-
-
-def test_several_channels_are_picked(shop: Shop, page: Page) -> None:
-    form = shop.form(
-        "EMBED",
-        fields=[
-            {**EMAIL, "isRequired": False},
-            {"kind": "PHONE", "label": "Mobile", "target": "phoneNumber"},
-        ],
-        consents=[
-            {"channel": "EMAIL", "text": "News by e-mail."},
-            {"channel": "SMS", "text": "Offers by text message."},
-        ],
-        redirectUrl="https://shop.example/thanks",
-    )
-    page.route("https://shop.example/*", lambda route: route.fulfill(body="Thanks"))
-    page.goto(f"{shop.address}/{form['id']}")
-    page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("alert").first).to_contain_text("Choose at least one")
-    page.get_by_label("Offers by text message.").check()
-    page.get_by_label("Mobile").fill("+1 415 555 0132")
-
-    page.get_by_role("button", name="Sign up").click()
-
-    page.wait_for_url("https://shop.example/thanks")
 
 
 def test_its_own_page_is_the_same_form(shop: Shop, page: Page) -> None:
