@@ -1,7 +1,7 @@
 """People who text: they join lists by keywords, confirm, stop, and come back."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from audience.consent import Channel, Method, Status
@@ -25,6 +25,8 @@ from resolvers.integrations.calls import Outcome, finish_call
 from resolvers.profiles.reads import having
 from resolvers.signups import confirm, subscribe, unsubscribe
 
+CLOCKS = timedelta(seconds=5)  # by which those of two machines may differ
+
 
 async def answer_message(
     db: Database,
@@ -37,20 +39,21 @@ async def answer_message(
     tokens: Tokens,
 ) -> str | None:
     """Does what the sender wants, and answers what they are told; None where nothing
-    is said. A yes is of the moment it came, so that none that had to wait undoes a
-    newer no."""
+    is said. A yes and a no are of the moment they came, so that none that had to wait
+    undoes what is newer."""
     meaning, keyword = meaning_of(settings, message.body)
     reply: str | None
     match meaning:
         case Meaning.STOP:
-            await unsubscribe(
-                db,
-                leaving(phone_number=message.sender, channels=[Channel.SMS]),
-                now=now,
-                tokens=tokens,
-                method=Method.INBOUND_MESSAGE,
-                source=integration["name"],
-            )
+            if not await _has_come_back(db, message, received_at):
+                await unsubscribe(
+                    db,
+                    leaving(phone_number=message.sender, channels=[Channel.SMS]),
+                    now=now,
+                    tokens=tokens,
+                    method=Method.INBOUND_MESSAGE,
+                    source=integration["name"],
+                )
             await _drop_older(db, integration, settings, message, now, received_at)
             reply = STOPPED
         case Meaning.HELP:
@@ -103,7 +106,7 @@ async def _confirm(
         if (
             list_id in replies
             and each["address"] == message.sender
-            and each["requested_at"] <= received_at
+            and each["requested_at"] <= received_at + CLOCKS
         ):
             claim = ConfirmationClaim(
                 str(person["_id"]) if person else "",
@@ -148,6 +151,19 @@ async def _restart(
     return STARTED
 
 
+async def _has_come_back(db: Database, message: Message, received_at: datetime) -> bool:
+    """Whether the sender has agreed again since this message, which had to wait."""
+    person = await _person(db, message.sender)
+    if person is None:
+        return False
+    held = state_of(person, Channel.SMS)
+    return (
+        held.status in (Status.PENDING, Status.SUBSCRIBED)
+        and held.updated_at is not None
+        and held.updated_at > received_at + CLOCKS
+    )
+
+
 async def _drop_older(
     db: Database,
     integration: Document,
@@ -161,6 +177,7 @@ async def _drop_older(
     waiting = {
         "integration_id": integration["_id"],
         "outcome": Outcome.WAITING,
+        "next_at": {"$exists": True},  # by the index of the few that wait
         "received_at": {"$lt": received_at},
     }
     for call in await find(db.integration_calls, waiting):

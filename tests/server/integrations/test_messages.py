@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -181,6 +181,10 @@ async def test_whoever_had_stopped_comes_back_by_a_keyword(
     assert kept["status"] == "SUBSCRIBED"
 
 
+def a_minute_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=1)
+
+
 async def nothing_to_deliver(*_: object) -> None:
     raise AssertionError("Nothing is to be delivered.")
 
@@ -230,12 +234,67 @@ async def test_a_keyword_that_waits_is_dropped_when_its_sender_stops(
     assert await tool.problems() == [("IGNORED", "", "The sender has stopped since.")]
 
 
+async def test_a_stop_that_had_to_wait_undoes_no_newer_start(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    await text(tool, "TEA", "SM1")
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", "STOP", "SM2")
+    await store_call(db, tool.integration["_id"], "SM2", "", raw, a_minute_ago())
+    await unsubscribe(
+        db,
+        leaving(phone_number=NUMBER, channels=[Channel.SMS]),
+        now=datetime.now(UTC),
+        tokens=Tokens(SERVER_SECRET),
+    )
+    await text(tool, "START", "SM3")
+    before = await tool.profile(phone_number=NUMBER)
+
+    assert await work_later(db) == 1
+
+    assert await tool.profile(phone_number=NUMBER) == before
+    assert before["consent"]["sms"]["status"] == "SUBSCRIBED"
+
+
+async def test_a_stop_looks_through_nothing_but_what_waits(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.SINGLE)
+    for number in range(20):
+        await text(tool, "HELP", f"SM{number}")
+    own = db.client[db.name]
+    await own.command({"profile": 2})
+
+    await text(tool, "STOP", "SM20")
+
+    await own.command({"profile": 0})
+    found = own["system.profile"].find(
+        {"ns": f"{db.name}.integration_calls", "op": "query"}
+    )
+    assert [each["docsExamined"] async for each in found] == [1]
+
+
+async def test_a_reply_is_a_reply_though_its_machines_clock_is_behind(
+    connect: Connect, db: Database
+) -> None:
+    tool = await texts(connect, db, OptIn.DOUBLE)
+    await text(tool, "TEA", "SM1")
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", "YES", "SM2")
+    behind = datetime.now(UTC) - timedelta(seconds=3)
+    await store_call(db, tool.integration["_id"], "SM2", "", raw, behind)
+
+    assert await work_later(db) == 1
+
+    person = await tool.profile(phone_number=NUMBER)
+    assert (person["pending"], len(person["lists"])) == ([], 1)
+
+
 async def test_a_yes_that_had_to_wait_confirms_nothing_newer(
     connect: Connect, db: Database
 ) -> None:
     tool = await texts(connect, db, OptIn.DOUBLE)
     raw, _ = calls.twilio(f"http://testserver{tool.path}", "YES", "SM1")
-    await store_call(db, tool.integration["_id"], "SM1", "", raw, datetime.now(UTC))
+    await store_call(db, tool.integration["_id"], "SM1", "", raw, a_minute_ago())
     await text(tool, "TEA", "SM2")
     before = await tool.profile(phone_number=NUMBER)
 
