@@ -1,6 +1,7 @@
 """Making, changing and deleting forms, and answering one."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -219,12 +220,8 @@ def deliver_confirmations(
 ) -> None:
     """Begins to deliver what is to be confirmed, to the list `found`. Nobody waits for
     it: how long an answer takes must not tell who is known."""
-
-    async def all_of_them() -> None:
-        for each in confirmations:
-            await deliver(confirmation_message(each, found))
-
-    in_background(all_of_them())
+    for each in confirmations:
+        in_background(partial(deliver, confirmation_message(each, found)))
 
 
 def confirmation_message(confirmation: Any, found: Document) -> Document:

@@ -2,14 +2,16 @@
 nobody waits for."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
+from pymongo.errors import PyMongoError
 
 Result = TypeVar("Result")
 
 END_SECONDS = 10.0
+PAUSES = (0.5, 2.0, 5.0)  # seconds before work is begun again
 
 _log = structlog.get_logger("audience")
 _working: set[asyncio.Task[Any]] = set()
@@ -21,8 +23,9 @@ async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
     return await asyncio.shield(_begun(work))
 
 
-def in_background(work: Awaitable[None]) -> None:
-    """Begins the work, of which the caller does not tell how long it takes. A fault is
+def in_background(work: Callable[[], Awaitable[None]]) -> None:
+    """Begins the work, of which the caller does not tell how long it takes. It is
+    begun again, three times at most, where the database fails; any other fault is
     logged."""
     _begun(_logged(work))
 
@@ -43,8 +46,17 @@ def _begun(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
     return task
 
 
-async def _logged(work: Awaitable[None]) -> None:
+async def _logged(work: Callable[[], Awaitable[None]]) -> None:
     try:
-        await work
+        await _until_done(work)
     except Exception:  # noqa: BLE001 - nobody else would hear of it
         _log.exception("work in the background failed")
+
+
+async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
+    for pause in PAUSES:
+        try:
+            return await work()
+        except PyMongoError:
+            await asyncio.sleep(pause)
+    return await work()

@@ -3,7 +3,7 @@ in one click from their mail program (RFC 8058). Opening a link changes nothing.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from urllib.parse import urlsplit
 
 import orjson
@@ -200,7 +200,7 @@ async def send_link(request: Request) -> Response:
     profile_id = await holder_of(running.db, email)
     if profile_id is not None:
         token = preference_token(running.tokens, profile_id, datetime.now(UTC))
-        in_background(running.deliver({"to": email, "token": token}))
+        in_background(partial(running.deliver, {"to": email, "token": token}))
     return page(
         "layout.html",
         title="Look into your mail",

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from audience.addresses import RefusedAddress
 from gql.schema import schema
+from resolvers import shielding
 from resolvers.db import Database, Document, Session
 from resolvers.shielding import finish_work
 from resolvers.signups import subscribing
@@ -50,6 +52,7 @@ query ($email: String!) {
 """
 
 ADA = "ada@example.org"
+PHONE = "+14155550132"
 
 
 @pytest.fixture
@@ -89,6 +92,32 @@ async def test_nobody_waits_for_the_message(api: Api, visitor: Api) -> None:
     goes.set()
     await finish_work()
     assert sent == [ADA]
+
+
+async def test_a_message_outlives_a_database_that_is_away_for_a_moment(
+    api: Api, visitor: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shielding, "PAUSES", (0.0, 0.0))
+    list_id = await make_list(api, "DOUBLE")
+    faults: dict[str, list[Exception]] = {
+        ADA: [AutoReconnect(), AutoReconnect()],
+        PHONE: [ValueError(), ValueError()],
+    }
+    sent = []
+
+    async def deliver(message: Document) -> None:
+        if faults[message["to"]]:
+            raise faults[message["to"]].pop()
+        sent.append(message["to"])
+
+    context = replace(visitor.context(), deliver=deliver)
+    both = {"listId": list_id, "email": ADA, "phoneNumber": PHONE}
+    given = {"input": {**both, "channels": ["SMS", "EMAIL"]}}
+    answer = await schema.execute(SUBSCRIBE, given, context)
+    await finish_work()
+
+    assert answer.data == {"subscribe": {"status": "PENDING", "userErrors": []}}
+    assert (sent, len(faults[PHONE])) == ([ADA], 1)
 
 
 async def test_a_full_profile_is_not_told_from_nobody(
