@@ -10,7 +10,7 @@ from bson import ObjectId
 from audience.conditions import parse
 from audience.consent import Channel
 from audience.errors import NotFound, TooLarge
-from audience.rows import csv_line
+from audience.rows import csv_line, property_header
 from resolvers.consent import state_of
 from resolvers.db import Database, Document, aggregate, find
 from resolvers.ids import object_id
@@ -157,10 +157,9 @@ def _header(names: Sequence[str], list_id: ObjectId | None) -> list[str]:
                 f"{_shown(channel)} Suppression",
             )
         ),
-        "Joined",
     ]
-    own = [f"{name} (property)" if name in fixed else name for name in names]
-    return [*(fixed if list_id else fixed[:-1]), *own]
+    joined = ["Joined"] if list_id else []
+    return [*fixed, *joined, *map(property_header, names)]
 
 
 def _shown(channel: Channel) -> str:

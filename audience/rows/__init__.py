@@ -7,6 +7,7 @@ from audience.rows.columns import (
     ConsentHint,
     ValueType,
     chosen_columns,
+    property_header,
     suggested_columns,
 )
 from audience.rows.files import (
@@ -36,6 +37,7 @@ __all__ = [
     "csv_line",
     "header_name",
     "layout_of",
+    "property_header",
     "safe_cell",
     "suggested_columns",
 ]

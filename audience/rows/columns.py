@@ -28,6 +28,7 @@ PLACES = (
 )
 TARGETS = (*IDENTIFIERS, *ATTRIBUTES, *(f"location.{place}" for place in PLACES))
 PROPERTY = "properties."
+OWN = " (property)"
 
 
 class ValueType(StrEnum):
@@ -76,15 +77,28 @@ def suggested_columns(
 ) -> tuple[Column, ...]:
     """What the columns seem to mean. A column that is not known by its name becomes
     a custom property; so does a second one that means the same."""
+    is_export = not _OF_EXPORTS.isdisjoint(map(_plain, header))
+    ignored = _IGNORED | {_JOINED} if is_export else _IGNORED
     taken: set[str] = set()
     columns = []
     for place, name in enumerate(header):
-        column = _suggested(name, taken)
+        column = _suggested(name, taken, ignored)
         if column.target and column.target.startswith(PROPERTY):
+            key = column.target.removeprefix(PROPERTY)
             cells = [row[place].strip() for row in samples if place < len(row)]
-            column = replace(column, type=_inferred(name, [c for c in cells if c]))
+            column = replace(column, type=_inferred(key, [c for c in cells if c]))
         columns.append(column)
     return tuple(columns)
+
+
+def property_header(name: str) -> str:
+    """The name of a custom property's column, by which an import knows it again: with
+    ` (property)` behind a name that would mean something else."""
+    plain = _plain(name)
+    means_another = plain in _KNOWN or plain in _CONSENT or plain in _IGNORED
+    return (
+        f"{name}{OWN}" if means_another or plain == _JOINED or _is_own(name) else name
+    )
 
 
 def chosen_columns(
@@ -163,23 +177,28 @@ def _chosen(choice: Choice, header: Sequence[str]) -> Column:
     )
 
 
-def _suggested(name: str, taken: set[str]) -> Column:
+def _suggested(name: str, taken: set[str], ignored: frozenset[str]) -> Column:
     plain = _plain(name)
     if not plain and not name:
         return Column(name, None)
     if plain in _CONSENT:
         return Column(name, None, consent=_CONSENT[plain])
-    if plain in _IGNORED:
+    if plain in ignored:
         return Column(name, None)
     target = _KNOWN.get(plain)
     if target is None or target in taken:
-        key = name.lstrip("$").replace(".", "_").strip()
+        own = name[: -len(OWN)] if _is_own(name) else name
+        key = own.lstrip("$").replace(".", "_").strip()
         target = f"{PROPERTY}{key}" if key_problem(key) is None else None
         if target in taken:
             target = None
     if target is not None:
         taken.add(target)
     return Column(name, target)
+
+
+def _is_own(name: str) -> bool:
+    return name.endswith(OWN)
 
 
 def _plain(name: str) -> str:
@@ -297,10 +316,14 @@ _IGNORED = frozenset(
             "": "klaviyo id|leid|euid|optin ip|confirm ip|gmtoff|dstoff|member rating|"
             "last changed|email suppressions|email suppressions timestamp|"
             "sms suppressions|first active|last active|profile created on|date added|"
-            "email suppression|sms suppression|joined|"
+            "email suppression|sms suppression|"
             "last open|last click|unsub time|unsub campaign title|"
             "unsub campaign id|unsub reason|unsub reason other|clean time|"
             "clean campaign title|clean campaign id"
         }
     )
 )
+
+# Our own exports, in which somebody's joining is no fact about the person either.
+_OF_EXPORTS = frozenset(map(_plain, ("Email Suppression", "SMS Suppression")))
+_JOINED = _plain("Joined")

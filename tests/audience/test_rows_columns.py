@@ -10,6 +10,7 @@ from audience.rows import (
     ConsentHint,
     ValueType,
     chosen_columns,
+    property_header,
     suggested_columns,
 )
 
@@ -89,6 +90,31 @@ def test_our_own_export_is_known() -> None:
         "Joined": None,
         "plan": "properties.plan",
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plan", "City", "joined", "Image", "Newsletter opt-in", "leid", "X (property)"],
+)
+def test_an_exported_property_is_known_again(name: str) -> None:
+    header = property_header(name)
+
+    assert targets(f"Email,Email Suppression,{header}") == {
+        "Email": "email",
+        "Email Suppression": None,
+        header: f"properties.{name}",
+    }
+    assert property_header("plan") == "plan"
+
+
+def test_of_a_number_that_only_names_something_the_mark_is_no_part() -> None:
+    columns = suggested_columns(["Zip (property)"], [["12345"]])
+
+    assert columns == (Column("Zip (property)", "properties.Zip", ValueType.TEXT),)
+
+
+def test_a_joined_of_another_program_is_a_property() -> None:
+    assert targets("Email,Joined") == {"Email": "email", "Joined": "properties.Joined"}
 
 
 def test_mailchimps_export_is_known() -> None:
