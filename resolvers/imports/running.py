@@ -17,7 +17,7 @@ from audience.rows.files import Block
 from audience.rows.reading import Agreed
 from resolvers.db import Database, Document
 from resolvers.imports.jobs import job_of
-from resolvers.imports.starting import UNFINISHED
+from resolvers.imports.starting import UNFINISHED, keep_rows
 from resolvers.imports.writing import write_block
 
 LEASE = timedelta(seconds=15)
@@ -99,6 +99,7 @@ async def run_import(
         if found is None:
             raise Overtaken
         taken = found
+    await keep_rows(db, taken)  # by whoever was killed before
     async with _kept_alive(db, taken["_id"], holder, clock, lease):
         try:
             return await _run(db, taken, holder, going, clock, lease)

@@ -112,10 +112,18 @@ async def start_import(
     }
     document = _present(document)
     await db.imports.insert_one(document)
-    await at_once(db.import_blocks).update_many(
-        {"import_id": import_id}, {"$set": {"expires_at": now + KEPT}}
-    )
+    await keep_rows(db, document)
     return document
+
+
+async def keep_rows(db: Database, document: Document) -> None:
+    """Keeps an import's rows for as long as the import may wait, where they were kept
+    as if it had none."""
+    import_id, created_at = document["_id"], document["created_at"]
+    await at_once(db.import_blocks).update_many(
+        {"import_id": import_id, "expires_at": created_at + KEPT_ALONE},
+        {"$set": {"expires_at": created_at + KEPT}},
+    )
 
 
 async def _keep(

@@ -433,6 +433,32 @@ async def test_an_import_that_is_cut_short_again_and_again_fails(db: Database) -
     )
 
 
+async def test_whoever_takes_an_import_keeps_its_rows(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resolvers.imports.starting.keep_rows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await started(db, "Email\na@example.org\n")
+    hour, days = NOW + timedelta(hours=1), NOW + timedelta(days=30)
+    (alone,) = await find(db.import_blocks, {})
+    taken = await take_import(db, "tests", NOW)
+    assert taken is not None
+
+    monkeypatch.setattr("resolvers.imports.running._run", returned)
+    await run_import(db, taken, "tests", clock=lambda: NOW)
+
+    (kept,) = await find(db.import_blocks, {})
+    assert (alone["expires_at"], kept) == (hour, {**alone, "expires_at": days})
+
+
+async def returned(db: Database, document: Document, *_: object) -> Document:
+    return document
+
+
 async def test_one_worker_at_a_time_holds_an_import(db: Database) -> None:
     await started(db, "Email\na@example.org\n")
 
