@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from resolvers.branches import united
 from resolvers.db import Database, Document, aggregate
-from resolvers.memberships import is_kept, kept_sizes
+from resolvers.memberships import NOTHING, is_kept, kept_sizes
 from resolvers.pages import (
     Order,
     Page,
@@ -103,13 +103,13 @@ async def size_histories(
 
 def _moves_since(db: Database, segment: Document, at: datetime) -> list[Document]:
     """Who entered and left later, as `at` and `change`: what is logged, and what is
-    shown and not logged yet."""
+    shown and not logged yet. Nobody of a segment that is built for the first time."""
+    if not is_kept(segment):
+        return [NOTHING]
     changes: list[Document] = [
         {"$match": {"segment_id": segment["_id"], "at": {"$gt": at}}},
         {"$project": {"at": 1, "change": _CHANGE}},
     ]
-    if not is_kept(segment):
-        return changes
     unsettled: list[Document] = [
         {
             "$match": {

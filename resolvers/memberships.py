@@ -22,6 +22,7 @@ from resolvers.pages import (
 )
 
 BY_ID = Order("_id")
+NOTHING: Document = {"$match": {"_id": {"$in": []}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _entry(row: Document, segment_id: ObjectId) -> Document:
 
 def _members_now(segment: Document) -> list[Document]:
     if not is_kept(segment):
-        return [{"$match": {"_id": {"$in": []}}}]
+        return [NOTHING]
     match: Document = {"segment_id": segment["_id"]}
     return [{"$match": match | shown_rows(segment["kept"]["generation"])}]
 
@@ -187,26 +188,25 @@ def _members_now(segment: Document) -> list[Document]:
 def _members_at(db: Database, segment: Document, at: datetime) -> list[Document]:
     """Members since then or earlier; and those who left later and were in then, which
     may not be logged yet."""
+    if not is_kept(segment):
+        return [NOTHING]
+    shown: int = segment["kept"]["generation"]
+    unsettled = {
+        "staged": "OUT",
+        "generation": {"$lte": shown},
+        "left_at": {"$gt": at},
+    }
+    match = {
+        "segment_id": segment["_id"],
+        "entered_at": {"$lte": at},
+        "$or": [*shown_rows(shown)["$or"], unsettled],
+    }
     left = {
         "segment_id": segment["_id"],
         "at": {"$gt": at},
         "kind": "LEFT",
         "entered_at": {"$lte": at},
     }
-    match: Document = {"_id": {"$in": []}}
-    if is_kept(segment):
-        shown: int = segment["kept"]["generation"]
-        unsettled = {
-            "staged": "OUT",
-            "generation": {"$lte": shown},
-            "left_at": {"$gt": at},
-        }
-        seen = [*shown_rows(shown)["$or"], unsettled]
-        match = {
-            "segment_id": segment["_id"],
-            "entered_at": {"$lte": at},
-            "$or": seen,
-        }
     return [
         {"$match": match},
         {
