@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
+from strawberry.utils.str_converters import to_camel_case
+
 from audience.growth import ActionName, IntegrationFigures, Ref, State
 from audience.lists import name_key
 
@@ -73,12 +75,7 @@ def _form(about: Ref | None) -> str:
 def _targeting(about: Ref | None, state: State) -> dict[str, Any]:
     """When the form appears now, by the API's names: what is changed is the whole."""
     (form,) = (each for each in state.forms if about and each.id == about.id)
-    return {_camel(name): value for name, value in form.targeting.items()}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
+    return {to_camel_case(name): value for name, value in form.targeting.items()}
 
 
 def _integration(about: Ref | None) -> str:
