@@ -7,6 +7,7 @@ told so and dropped, and can come back with the instant from which to go on.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -39,6 +40,7 @@ WAITING = 500
 BACKLOG = 10_000
 WAIT_MS = 250
 PAUSE_SECONDS = 1.0
+LOG_SECONDS = 60.0  # between two lines that say the same
 CHECK_SECONDS = 5.0
 
 _LATE = (
@@ -219,6 +221,7 @@ async def _backlog(
 
 async def _read(db: Database, what: What, log: _Log) -> None:
     token: Document | None = None
+    logged = -math.inf
     while True:
         log.changed.clear()
         keys = frozenset(each.key for each in log.followers)
@@ -246,7 +249,9 @@ async def _read(db: Database, what: What, log: _Log) -> None:
             token = None
             _lose(log, what)
         except PyMongoError as error:
-            _log.warning("followers wait", what=what, reason=str(error)[:200])
+            if time.monotonic() - logged >= LOG_SECONDS:
+                _log.warning("followers wait", what=what, reason=str(error)[:200])
+                logged = time.monotonic()
             await asyncio.sleep(PAUSE_SECONDS)
         except Exception:  # noqa: BLE001 - whoever comes next is told again
             _log.exception("followers cannot be told", what=what)

@@ -39,6 +39,30 @@ async def test_what_happens_while_the_first_read_fails_is_told(
         assert await anext(told) == line
 
 
+async def test_a_database_that_is_away_is_not_logged_again_and_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = _line()
+    failures = [AutoReconnect("gone")] * 5
+
+    async def failing(stream: Stream, wait_ms: int) -> list[Document]:
+        if failures:
+            raise failures.pop()
+        return await next_entries(stream, wait_ms)
+
+    monkeypatch.setattr("resolvers.following.next_entries", failing)
+    monkeypatch.setattr("resolvers.following.PAUSE_SECONDS", 0.01)
+    changes = follow(Hub(db), "segment_changes", SEGMENT)
+    async with asyncio.timeout(20), aclosing(changes) as told:
+        first = asyncio.ensure_future(anext(told))
+        while failures:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await db.segment_changes.insert_one(dict(line))
+        assert await first == line
+
+    assert capsys.readouterr().out.count("followers wait") == 1
+
+
 async def test_who_comes_after_a_loss_misses_nothing_until_the_log_is_read_again(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
