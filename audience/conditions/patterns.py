@@ -14,6 +14,7 @@ UNBOUNDED = 2
 LARGEST_REPEAT = 100
 WAYS = 1_000
 SIZE = 1_000
+RANGE = 10  # so many characters does a range beyond ASCII count, with both cases in it
 
 _EDGES = ("^", "$", r"\b", r"\B")
 _QUANTIFIERS = tuple("*+?{")
@@ -51,8 +52,8 @@ def check_pattern(pattern: str) -> None:
         )
     if scanner.size > SIZE:
         raise UnsafePattern(
-            f"with its repeated groups written out it has {scanner.size} characters; "
-            f"at most {SIZE} are allowed"
+            f"with its repeated groups written out it has {scanner.size} characters, "
+            f"a range beyond ASCII counted as {RANGE}; at most {SIZE} are allowed"
         )
 
 
@@ -223,6 +224,8 @@ class _Scanner:
                 if end < previous:
                     raise UnsafePattern(f"the range {previous}-{end} is backwards")
                 self.place += 2
+                if not end.isascii():
+                    self.size += RANGE - len("a-z")
                 previous = None
                 continue
             self.place += 1

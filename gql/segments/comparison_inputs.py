@@ -153,7 +153,8 @@ class TextComparison:
     matches: Maybe[str] = strawberry.field(
         description="A regular expression that is found in the text: at most "
         f"{limits.PATTERN} characters, {patterns.SIZE:,} with each group written as "
-        "often as it may be repeated; without references back, looking around, or "
+        f"often as it may be repeated, a range beyond ASCII as {patterns.RANGE} of "
+        "them; without references back, looking around, or "
         f"repetitions of repetitions; at most {patterns.UNBOUNDED} of *, + and "
         f"{{n,}}, none of them after alternatives ([ab]* for (a|b)*); other "
         f"repetitions up to {patterns.LARGEST_REPEAT} times; at most {patterns.WAYS:,} "

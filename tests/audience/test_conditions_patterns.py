@@ -63,6 +63,7 @@ def test_a_harmless_pattern_is_accepted(pattern: str) -> None:
         (r"\B{2}", r"\B cannot be repeated"),
         ("(?:(?:a{100}){100}){100}", "it has 80200 characters"),
         ("(?:abcde){2}(?:ab[cd]){99}(?:b{100}){25,}", "it has 1006 characters"),
+        ("(?:[!-\u2c00]){72}", "a range beyond ASCII counted as 10; at most 1000"),
         ("(a", "not closed"),
         ("a)", "closes nothing"),
         ("[a", "not closed"),
