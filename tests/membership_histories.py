@@ -127,17 +127,18 @@ async def true_members(db: Database, now: datetime, zone: ZoneInfo) -> Members:
 
 async def logged(db: Database) -> Members:
     """The members of every segment, from the log of who entered and left. Nobody
-    enters or leaves twice in a row."""
-    found: Members = {row["_id"]: set() for row in await find(db.segments, {})}
+    enters or leaves twice in a row; but lines of somebody erased stand together with
+    those of whom had been merged into them."""
+    found: dict[ObjectId, Counter[ObjectId]] = {
+        row["_id"]: Counter() for row in await find(db.segments, {})
+    }
+    people = {row["_id"] for row in await find(db.profiles, {}, {"_id": 1})}
     for line in await find(db.segment_changes, {}, sort={"_id": 1}):
-        inside = found.setdefault(line["segment_id"], set())
-        if line["kind"] == "ENTERED":
-            assert line["profile_id"] not in inside, line
-            inside.add(line["profile_id"])
-        else:
-            assert line["profile_id"] in inside, line
-            inside.remove(line["profile_id"])
-    return found
+        inside = found.setdefault(line["segment_id"], Counter())
+        inside[line["profile_id"]] += 1 if line["kind"] == "ENTERED" else -1
+        most = 1 if line["profile_id"] in people else PEOPLE
+        assert 0 <= inside[line["profile_id"]] <= most, line
+    return {key: set(+inside) for key, inside in found.items()}
 
 
 async def sizes(db: Database) -> dict[ObjectId, int]:
