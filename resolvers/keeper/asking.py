@@ -19,7 +19,7 @@ from resolvers.keeper.commits import (
     writes_of,
 )
 from resolvers.keeper.evaluation import among, members_among
-from resolvers.keeper.kept import POSTPONED, Kept
+from resolvers.keeper.kept import POSTPONED, Kept, as_shown
 from resolvers.keeper.sides import Cause
 from resolvers.keeper.state import Keeper, present, scan_again, true_until
 
@@ -48,7 +48,10 @@ async def ask(
         ]
     for part in portions(findings):
         rows = await rows_of(keeper.db, part)
-        writes = writes_of(await _with_gone(keeper, part, rows), rows, now)
+        known = await _with_gone(keeper, part, rows)
+        shown = await as_shown(keeper.db, [each.kept for each in known])
+        pairs = zip(known, shown, strict=True)
+        writes = writes_of([replace(one, kept=it) for one, it in pairs], rows, now)
         if writes.new or writes.rows:
             await commit(keeper.db, keeper.shares, writes, {}, keeper.sessions[0])
     for finding in findings:

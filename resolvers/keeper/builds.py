@@ -14,7 +14,7 @@ from bson import ObjectId
 from resolvers.db import Database, Document, Session, find
 from resolvers.keeper.commits import Finding, commit, gone_among, portions, writes_of
 from resolvers.keeper.evaluation import members_among
-from resolvers.keeper.kept import Kept
+from resolvers.keeper.kept import Kept, as_shown
 from resolvers.keeper.shares import SHARES, in_shares, share_of, share_rows
 from resolvers.keeper.sides import Cause, Writes, finish
 
@@ -59,6 +59,7 @@ async def build_piece(
     asked = members | known
     gone = await gone_among(db, known - members)
     cause = _cause(entries)
+    (kept,) = await as_shown(db, [kept])
 
     async def write(number: int) -> None:
         own = frozenset(it for it in asked if share_of(it) == number)

@@ -114,6 +114,17 @@ async def read_kept(
     return dict(sorted(found.items(), key=lambda item: len(item[1].parts)))
 
 
+async def as_shown(db: Database, segments: Sequence[Kept]) -> list[Kept]:
+    """The same, in order, as readers see them at this moment: another process may have
+    shown a new generation since."""
+    building = [it.id for it in segments if it.shown != it.generation]
+    if not building:
+        return list(segments)
+    rows = await find(db.segments, {"_id": {"$in": building}}, {"kept": 1})
+    shown = {row["_id"]: row.get("kept", {}) for row in rows}
+    return [_showing(it, shown[it.id]) if it.id in shown else it for it in segments]
+
+
 async def _rows(
     db: Database, zone: tzinfo, reading: Reading
 ) -> dict[ObjectId, Document]:
@@ -210,14 +221,18 @@ async def _parsed(
 
 
 def _with_generations(kept: Kept, row: Document, target: Document) -> Kept:
-    shown: Document = row.get("kept", {})
-    return replace(
+    working = replace(
         kept,
         version=row["version"],
         generation=target["generation"],
-        shown=shown.get("generation"),
-        shown_version=shown.get("version"),
         since=target["at"],
+    )
+    return _showing(working, row.get("kept", {}))
+
+
+def _showing(kept: Kept, shown: Document) -> Kept:
+    return replace(
+        kept, shown=shown.get("generation"), shown_version=shown.get("version")
     )
 
 

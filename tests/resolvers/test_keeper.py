@@ -167,30 +167,6 @@ async def test_changes_during_a_build_are_not_lost(
     await assert_true(db, clock.now, ZONE)
 
 
-async def test_a_segment_that_is_built_had_nobody(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("resolvers.keeper.builds.PIECE", 2)
-    clock = Clock()
-    await make_people(db, *"abcdefgh")
-    segment = await make_segment(db, "some", named(*"abcd"))
-    async with keeping(db, clock, ZONE) as keeper:
-        await keep_once(keeper, at_leisure=False)
-        entered = await find(db.segment_members, {})
-        await rename(db, "a", "z")
-        clock.now += DAY
-        await keep_once(keeper, at_leisure=False)
-    (segment,) = await find(db.segments, {})
-    left = await find(db.segment_changes, {"kind": "LEFT"})
-    days = [NOW, NOW + 2 * DAY]
-
-    assert ("kept" in segment, len(entered), len(left)) == (False, 2, 1)
-    assert await size_histories(db, [segment], days) == [[Point(it, 0) for it in days]]
-    assert await past_sizes(db, [segment], NOW) == [0]
-    (past,) = await past_members(db, [segment], NOW, PageRequest(size=5))
-    assert past.rows == []
-
-
 @pytest.mark.parametrize("many", [0, 100])
 async def test_a_sequence_is_built_piece_by_piece(
     db: Database, many: int, monkeypatch: pytest.MonkeyPatch
