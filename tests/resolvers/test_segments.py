@@ -11,7 +11,7 @@ from bson import ObjectId
 from audience.conditions import parse
 from audience.errors import AudienceError, Conflict, NotAllowed, TooLarge
 from audience.summaries import summarise
-from resolvers.db import Database
+from resolvers.db import Database, aggregate
 from resolvers.pages import PageRequest
 from resolvers.pipelines import Strategy
 from resolvers.pipelines.samples import sample_number
@@ -177,7 +177,7 @@ async def test_a_filter_yields_whole_profiles(db: Database) -> None:
 
     for condition in (NAMED, ordered_for(1)):
         stages = await filter_stages(db, parse(only(condition)), NOW)
-        rows = [row async for row in db.profiles.aggregate(stages)]
+        rows = await aggregate(db.profiles, stages)
         assert {"_id", "properties", "created_at"} <= set(rows[0])
         assert ids[1] in [row["_id"] for row in rows]
 
@@ -203,7 +203,7 @@ async def test_a_sample_is_stable_and_grows(db: Database) -> None:
     async def sample(percent: float, seed: str) -> set[ObjectId]:
         condition = {"sample": {"percent": percent, "seed": seed}}
         stages = await filter_stages(db, parse(only(condition)), NOW)
-        return {row["_id"] async for row in db.profiles.aggregate(stages)}
+        return {row["_id"] for row in await aggregate(db.profiles, stages)}
 
     small, large = await sample(20, "a"), await sample(50, "a")
     other = await sample(50, "b")
