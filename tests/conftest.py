@@ -37,6 +37,8 @@ def mongodb_uri() -> Iterator[str]:
     ):
         with pymongo.MongoClient[dict[str, object]](mongod.uri) as client:
             client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
+            # What a killed process has left open is in the way of the next one.
+            client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=10)
         yield mongod.uri
 
 
