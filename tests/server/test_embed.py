@@ -196,13 +196,19 @@ def test_what_was_typed_outlives_the_network(shop: Shop, page: Page) -> None:
     shop.mailed("grace@example.org", "confirm")
 
 
-def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
+def send_in_vain(shop: Shop, page: Page) -> str:
+    """Signs up by a new form while nothing gets through to the address answered."""
     form = shop.form("EMBED")
     page.goto(f"{shop.address}/{form['id']}")
     fill_in(page, "grace@example.org")
     at = f"{shop.server.address}/f/{form['id']}"
     page.route(at, lambda route: route.abort())
     page.get_by_role("button", name="Sign up").click()
+    return at
+
+
+def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
+    at = send_in_vain(shop, page)
     expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
 
     page.unroute(at)
@@ -218,13 +224,8 @@ def test_what_was_typed_outlives_the_page(shop: Shop, page: Page) -> None:
 def test_it_is_sent_when_the_connection_is_back_however_late(
     shop: Shop, page: Page
 ) -> None:
-    form = shop.form("EMBED")
     page.clock.install()
-    page.goto(f"{shop.address}/{form['id']}")
-    fill_in(page, "grace@example.org")
-    at = f"{shop.server.address}/f/{form['id']}"
-    page.route(at, lambda route: route.abort())
-    page.get_by_role("button", name="Sign up").click()
+    at = send_in_vain(shop, page)
     alert = page.get_by_role("alert").first
     for seconds in (3, 10, 30, 90):
         expect(alert).to_contain_text("will be sent again in a moment")
@@ -247,12 +248,7 @@ AGE = """() => {
 
 
 def test_what_was_typed_is_forgotten_after_seven_days(shop: Shop, page: Page) -> None:
-    form = shop.form("EMBED")
-    page.goto(f"{shop.address}/{form['id']}")
-    fill_in(page, "grace@example.org")
-    at = f"{shop.server.address}/f/{form['id']}"
-    page.route(at, lambda route: route.abort())
-    page.get_by_role("button", name="Sign up").click()
+    send_in_vain(shop, page)
     expect(page.get_by_role("alert").first).to_contain_text("What you typed is kept")
 
     page.evaluate(AGE)

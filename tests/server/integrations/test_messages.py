@@ -16,6 +16,7 @@ from audience.tokens import Tokens
 from resolvers.consent import set_consent
 from resolvers.db import Database
 from resolvers.integrations import store_call, work_on_call
+from resolvers.integrations.calls import Arrived
 from resolvers.signups import unsubscribe
 from tests import integration_calls as calls
 from tests.server.integrations.tool import (
@@ -52,6 +53,14 @@ async def text(tool: Tool, words: str, sid: str, **more: str) -> str:
     assert answer.text.startswith(start)
     found = answer.text.removeprefix(start).removesuffix("</Response>")
     return found.removeprefix("<Message>").removesuffix("</Message>")
+
+
+async def text_waits(
+    tool: Tool, db: Database, words: str, sid: str, received_at: datetime
+) -> Arrived:
+    """The text as it waits to be worked on."""
+    raw, _ = calls.twilio(f"http://testserver{tool.path}", words, sid)
+    return await store_call(db, tool.integration["_id"], sid, "", raw, received_at)
 
 
 STOPPED = "You are unsubscribed and get no more messages. Reply START to come back."
@@ -198,10 +207,7 @@ async def test_a_message_whose_work_takes_long_undoes_no_newer_stop(
     await text(tool, "TEA", "SM1")
     await text(tool, "YES", "SM2")
     await text(tool, "STOP", "SM3")
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", words, "SM4")
-    call = await store_call(
-        db, tool.integration["_id"], "SM4", "", raw, datetime.now(UTC)
-    )
+    call = await text_waits(tool, db, words, "SM4", datetime.now(UTC))
     await text(tool, "START", "SM5")
     await text(tool, "STOP", "SM6")
     before = await tool.profile(phone_number=NUMBER)
@@ -224,8 +230,7 @@ async def test_a_keyword_that_waits_is_dropped_when_its_sender_stops(
     connect: Connect, db: Database
 ) -> None:
     tool = await texts(connect, db, OptIn.SINGLE)
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", "TEA", "SM1")
-    await store_call(db, tool.integration["_id"], "SM1", "", raw, datetime.now(UTC))
+    await text_waits(tool, db, "TEA", "SM1", datetime.now(UTC))
 
     assert await text(tool, "STOP", "SM2") == STOPPED
 
@@ -239,8 +244,7 @@ async def test_a_stop_that_had_to_wait_undoes_no_newer_start(
 ) -> None:
     tool = await texts(connect, db, OptIn.SINGLE)
     await text(tool, "TEA", "SM1")
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", "STOP", "SM2")
-    await store_call(db, tool.integration["_id"], "SM2", "", raw, a_minute_ago())
+    await text_waits(tool, db, "STOP", "SM2", a_minute_ago())
     await unsubscribe(
         db,
         leaving(phone_number=NUMBER, channels=[Channel.SMS]),
@@ -279,9 +283,8 @@ async def test_a_reply_is_a_reply_though_its_machines_clock_is_behind(
 ) -> None:
     tool = await texts(connect, db, OptIn.DOUBLE)
     await text(tool, "TEA", "SM1")
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", "YES", "SM2")
     behind = datetime.now(UTC) - timedelta(seconds=3)
-    await store_call(db, tool.integration["_id"], "SM2", "", raw, behind)
+    await text_waits(tool, db, "YES", "SM2", behind)
 
     assert await work_later(db) == 1
 
@@ -293,8 +296,7 @@ async def test_a_yes_that_had_to_wait_confirms_nothing_newer(
     connect: Connect, db: Database
 ) -> None:
     tool = await texts(connect, db, OptIn.DOUBLE)
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", "YES", "SM1")
-    await store_call(db, tool.integration["_id"], "SM1", "", raw, a_minute_ago())
+    await text_waits(tool, db, "YES", "SM1", a_minute_ago())
     await text(tool, "TEA", "SM2")
     before = await tool.profile(phone_number=NUMBER)
 
@@ -309,8 +311,7 @@ async def test_a_keyword_that_had_to_wait_puts_back_nobody_who_has_left_since(
 ) -> None:
     tool = await texts(connect, db, OptIn.SINGLE)
     await text(tool, "TEA", "SM1")
-    raw, _ = calls.twilio(f"http://testserver{tool.path}", "TEA", "SM2")
-    await store_call(db, tool.integration["_id"], "SM2", "", raw, datetime.now(UTC))
+    await text_waits(tool, db, "TEA", "SM2", datetime.now(UTC))
     person = await tool.profile(phone_number=NUMBER)
     await unsubscribe(
         db,
