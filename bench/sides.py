@@ -21,6 +21,7 @@ NODE = Path(__file__).parent / "node"
 READY_SECONDS = 60
 STOP_SECONDS = 10
 UNLIMITED = "1000000000/minute"
+PROTOCOL = "server.protocol:JoiningProtocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Running:
 def _uvicorn(app: str) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "uvicorn", "--factory", app),
-        *("--loop", "uvloop", "--http", "httptools", "--no-access-log"),
-        *("--log-level", "warning", "--no-server-header"),
+        *("--loop", "uvloop", "--http", PROTOCOL, "--no-access-log"),
+        *("--log-level", "warning", "--no-server-header", "--no-proxy-headers"),
         *("--host", "127.0.0.1", "--port", "{port}", "--workers", "{processes}"),
     )
 

@@ -27,7 +27,8 @@ from server.welcome import say, welcome
 STOP_SECONDS = 10
 READY_SECONDS = 60
 APP = "server.app:from_environment"
-APP_MODULES = ("server.app", "gql.schema")
+PROTOCOL = "server.protocol:JoiningProtocol"
+APP_MODULES = ("server.app", "server.protocol", "gql.schema")
 
 Load = Callable[[Database], Awaitable[None]]
 
@@ -81,7 +82,7 @@ def _run(
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=PROTOCOL,
         ws="websockets-sansio",
         ws_max_size=settings.body_limit,
         access_log=False,

@@ -19,6 +19,7 @@ from gql import schema as whole
 from resolvers.db import Database
 from resolvers.keys import create_key, revoke_key
 from server.app import create_app
+from server.protocol import JoiningProtocol
 from server.settings import Settings
 from tests.server.conftest import ADMIN_KEY, client_of, free_port
 from tests.server.tiny import schema
@@ -40,7 +41,12 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
     """Where the application is reached by WebSocket."""
     port = free_port()
     config = uvicorn.Config(
-        app, port=port, lifespan="off", log_config=None, ws="websockets-sansio"
+        app,
+        port=port,
+        lifespan="off",
+        log_config=None,
+        http=JoiningProtocol,
+        ws="websockets-sansio",
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -1,0 +1,59 @@
+"""How HTTP is spoken: uvicorn's protocol over httptools, with fewer writes."""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class JoiningProtocol(HttpToolsProtocol):
+    """uvicorn's, which writes the head of an answer and its body one after the other.
+
+    Each write is a call of the system. Here the two leave as one, where the body comes
+    at once.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        joining = _JoiningTransport(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", joining))
+
+    def handle_websocket_upgrade(self) -> None:
+        joining = cast("_JoiningTransport", self.transport)
+        joining.flush()
+        self.transport = joining.transport
+        super().handle_websocket_upgrade()
+
+
+class _JoiningTransport:
+    """Keeps the head of an answer until what comes next, or the event loop's next
+    turn. All else is the transport's own."""
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self.transport.writelines((head, data))
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self.flush)
+        else:
+            self.transport.write(data)
+
+    def flush(self) -> None:
+        """Writes the head that waits, if any."""
+        if self._head:
+            head, self._head = self._head, b""
+            self.transport.write(head)
+
+    def close(self) -> None:
+        self.flush()
+        self.transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
