@@ -42,7 +42,7 @@ from server.keeping import keeping
 from server.logs import configure_logs
 from server.mail import deliver_by_mail, deliver_to_console
 from server.messages import Sender
-from server.middleware import around_requests
+from server.middleware import around_requests, posted
 from server.pages import show_confirmation, take_confirmation
 from server.preferences import (
     export_history,
@@ -117,10 +117,12 @@ def create_app(settings: Settings, schema: BaseSchema) -> Starlette:
             await finish_work()
             await close(db)
 
+    endpoint = Endpoint(schema, settings)
     return Starlette(
-        routes=_routes(settings, schema),
+        routes=_routes(settings, endpoint),
         middleware=[
             Middleware(around_requests),
+            Middleware(posted, path="/graphql", endpoint=endpoint),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.origins,
@@ -150,8 +152,7 @@ def from_environment() -> Starlette:
     return app
 
 
-def _routes(settings: Settings, schema: BaseSchema) -> list[BaseRoute]:
-    endpoint = Endpoint(schema, settings)
+def _routes(settings: Settings, endpoint: Endpoint) -> list[BaseRoute]:
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),

@@ -122,11 +122,13 @@ class Endpoint(GraphQL[RequestContext, None]):
                     "GraphQL is asked with GET or POST.",
                     {"Allow": "GET, POST"},
                 )
-            adapter = StarletteRequestAdapter(request)
-            if not self.should_render_graphql_ide(adapter):
+            is_posted = scope["method"] == "POST"
+            if is_posted or not self.should_render_graphql_ide(
+                StarletteRequestAdapter(request)
+            ):
                 await self._let_in(request)
-            usual = scope["method"] == "POST" and is_usual(request.headers)
-            response = await (self._answer if usual else self.run)(request)
+            is_short = is_posted and is_usual(request.headers)
+            response = await (self._answer if is_short else self.run)(request)
         except Refused as refusal:
             response = refusal_response(refusal, media_type(request.headers))
         except HTTPException as error:
@@ -160,11 +162,12 @@ class Endpoint(GraphQL[RequestContext, None]):
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> RequestContext:
         running = running_of(request)
+        address = client_address(request)
         return RequestContext(
             db=running.db,
-            viewer=getattr(request.state, "viewer", None),
+            viewer=request.scope["state"].get("viewer"),
             zone=self.zone,
-            ip=client_address(request),
+            ip=address,
             user_agent=request.headers.get("user-agent"),
             origin=request.headers.get("origin"),
             request_id=request_id(request.scope),
@@ -173,8 +176,8 @@ class Endpoint(GraphQL[RequestContext, None]):
             sends_mail=running.settings.smtp_host is not None,
             hub=running.hub,
             address=running.settings.address,
-            count_sign_up=sign_up_counter(running, client_address(request)),
-            count_event=event_counter(running, client_address(request)),
+            count_sign_up=sign_up_counter(running, address),
+            count_event=event_counter(running, address),
             refused_addresses=running.settings.refused_addresses,
             forget_keys=running.keys.forget,
             check_key=partial(_check_key, request),
@@ -264,7 +267,7 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     def _body_limit(self, request: Request) -> int:
         """Files are taken only from those who may import them."""
-        viewer: Viewer | None = getattr(request.state, "viewer", None)
+        viewer: Viewer | None = request.scope["state"].get("viewer")
         kind = request.headers.get("content-type", "")
         if viewer and viewer.may("imports:write") and kind.startswith("multipart/"):
             return FILE_BYTES + self.settings.body_limit
@@ -313,9 +316,10 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def _let_in(self, request: Request) -> None:
         viewer = await _admitted(request, bearer(request.headers))
-        request.state.viewer = viewer
+        state = request.scope["state"]
+        state["viewer"] = viewer
         if viewer:
-            request.state.log = {"key": viewer.name}
+            state["log"] = {"key": viewer.name}
 
 
 class _Answer:

@@ -1,9 +1,9 @@
 """What happens around every request: its id, log line, metrics and headers."""
 
+import random
 import re
 import time
 from functools import lru_cache
-from secrets import token_hex
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -64,7 +64,7 @@ def around_requests(app: ASGIApp) -> ASGIApp:
         if scope["type"] not in ("http", "websocket"):
             return await app(scope, receive, send)
         given = next((it for name, it in scope["headers"] if name == _ID), b"")
-        identifier = given.decode() if _GIVEN_ID.fullmatch(given) else token_hex(16)
+        identifier = given.decode() if _GIVEN_ID.fullmatch(given) else _new_id()
         scope.setdefault("state", {})["request_id"] = identifier
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=identifier)
@@ -73,6 +73,27 @@ def around_requests(app: ASGIApp) -> ASGIApp:
         return await _answer(app, scope, receive, send, identifier)
 
     return run
+
+
+def posted(app: ASGIApp, path: str, endpoint: ASGIApp) -> ASGIApp:
+    """Hands what is posted to `path`, and not by a page of another origin, straight to
+    its endpoint: routes and the headers for other origins take a tenth of a small
+    request's time."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        is_straight = (
+            scope["type"] == "http"
+            and scope["path"] == path
+            and scope["method"] == "POST"
+            and all(name != b"origin" for name, _ in scope["headers"])
+        )
+        await (endpoint if is_straight else app)(scope, receive, send)
+
+    return run
+
+
+def _new_id() -> str:
+    return f"{random.getrandbits(128):032x}"
 
 
 async def _answer(

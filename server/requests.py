@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import Scope
 from strawberry.http import GraphQLRequestData
 
@@ -26,11 +26,24 @@ class _Headers(Headers):
 
 
 class QuickRequest(Request):
-    """A request whose headers cost little to look up."""
+    """A request whose headers and body cost little to look at."""
 
     @cached_property
     def headers(self) -> Headers:
         return _Headers(self.scope)
+
+    async def body(self) -> bytes:
+        if hasattr(self, "_body") or self._stream_consumed:
+            return await super().body()
+        chunks = []
+        while not self._stream_consumed:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            self._stream_consumed = not message.get("more_body", False)
+        self._body = b"".join(chunks)
+        return self._body
 
 
 def client_address(connection: HTTPConnection) -> str:

@@ -216,6 +216,49 @@ async def test_pages_of_other_origins_may_ask(client: httpx.AsyncClient) -> None
     assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_what_is_posted_is_answered_alike_from_pages_and_from_servers(
+    settings: Settings,
+) -> None:
+    update = {"origins": ("https://shop.example",)}
+    app = create_app(settings.model_copy(update=update), schema)
+    answers = {}
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        for origin in (None, "https://shop.example", "https://elsewhere.example"):
+            given = {
+                "X-Request-ID": "the-same-id",
+                **({"Origin": origin} if origin else {}),
+            }
+            answer = await client.post(
+                "/graphql", json={"query": "{ who }"}, headers=given
+            )
+            headers = dict(answer.headers)
+            shared = headers.pop("access-control-allow-origin", None)
+            exposed = headers.pop("access-control-expose-headers", None)
+            vary = headers.pop("vary", None)
+            answers[origin] = (answer.status_code, answer.text, headers)
+            told = (shared, exposed, vary)
+            assert (
+                told
+                == {
+                    None: (None, None, None),
+                    "https://shop.example": (
+                        "https://shop.example",
+                        "X-Request-ID, Retry-After",
+                        "Origin",
+                    ),
+                    "https://elsewhere.example": (
+                        None,
+                        "X-Request-ID, Retry-After",
+                        "Origin",
+                    ),
+                }[origin]
+            )
+
+    assert answers[None][0] == 200
+    assert answers["https://shop.example"] == answers[None]
+    assert answers["https://elsewhere.example"] == answers[None]
+
+
 async def test_origins_can_be_limited(settings: Settings) -> None:
     update = {"origins": ("https://shop.example",)}
     app = create_app(settings.model_copy(update=update), schema)
