@@ -66,30 +66,39 @@ def identity(
     country code; without it they are refused.
     """
     problems: list[Problem] = []
-
-    def checked(rule: Callable[[str], str], text: str | None) -> str | None:
-        if text is None:
-            return None
-        try:
-            return rule(text)
-        except AudienceError as error:
-            problems.extend(error.problems)
-            return None
-
     found = Identity(
         id=id,
-        email=checked(normalise_email, email),
-        phone_number=checked(lambda text: normalise_phone(text, region), phone_number),
-        external_id=checked(lambda text: _plain_id(text, "externalId"), external_id),
-        anonymous_id=checked(lambda text: _plain_id(text, "anonymousId"), anonymous_id),
+        email=_checked(problems, email, normalise_email),
+        phone_number=_checked(problems, phone_number, normalise_phone, region),
+        external_id=_checked(problems, external_id, _plain_id, "externalId"),
+        anonymous_id=_checked(problems, anonymous_id, _plain_id, "anonymousId"),
     )
     if problems:
         raise InvalidInput.of(problems)
-    if found == Identity():
+    if found == _NOBODY:
         raise InvalidInput(
             "Say who it is: give an id, email, phoneNumber, externalId or anonymousId."
         )
     return found
+
+
+_NOBODY = Identity()
+
+
+def _checked(
+    problems: list[Problem],
+    text: str | None,
+    rule: Callable[..., str],
+    *arguments: str | None,
+) -> str | None:
+    """What the rule makes of the text; None, and the problems told, if it refuses."""
+    if text is None:
+        return None
+    try:
+        return rule(text, *arguments)
+    except AudienceError as error:
+        problems.extend(error.problems)
+        return None
 
 
 def normalise_email(text: str, path: tuple[str, ...] = ("email",)) -> str:
