@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import MISSING
 from typing import Any
 
-from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from strawberry.relay.types import GlobalID
 from strawberry.schema.schema import Schema
@@ -25,6 +24,7 @@ from strawberry.types.lazy_type import LazyType
 from strawberry.types.maybe import Some
 from strawberry.types.unset import UNSET
 
+from gql.execution.known import Executing
 from gql.execution.literals import Unread, arguments_reader, has_variable
 from gql.execution.loads import freeze
 from gql.execution.place import Place
@@ -57,7 +57,7 @@ class Arguments:
         if not place.definition.args and not nodes:
             self._known = {}, self._freeze({})
 
-    def of(self, executor: Executor[Any]) -> tuple[dict[str, Any], Hashable]:
+    def of(self, executor: Executing) -> tuple[dict[str, Any], Hashable]:
         """With the variables of this execution. GraphQLError where they are wrong."""
         if self._known is not None:
             return self._known
@@ -72,7 +72,7 @@ class Arguments:
             self._known = known
         return known
 
-    def _given(self, executor: Executor[Any]) -> dict[str, Any]:
+    def _given(self, executor: Executing) -> dict[str, Any]:
         if self._read is not None:
             with suppress(Unread):
                 given: dict[str, Any] = self._read(executor.variable_values.coerced)

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse
+from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import Schema, validate_document
+
+from gql.execution.known import Execution, KnownOperation
+from gql.execution.variables import Objects
 
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 4_000_000
@@ -87,8 +91,17 @@ class DocumentCache(PerDocument):
             key = _admission(execution.schema, execution.query, name, execution.context)
             if key is not None:
                 admitted = _documents_of(execution.schema._schema).admitted
-                admitted.keep(key, len(key[0]), known.document)
+                admitted.keep(key, len(key[0]), Admitted(known.document))
         yield
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A document that was let through, and what is known of its operation once that
+    was executed."""
+
+    document: DocumentNode
+    known: KnownOperation | None = None
 
 
 def admitted_document(
@@ -97,19 +110,51 @@ def admitted_document(
     operation_name: str | None,
     context: Any,
     variables: dict[str, Any] | None,
-) -> DocumentNode | None:
+) -> Admitted | None:
     """The document of an operation that was let through before, and is again; None
     sends it the whole way."""
     key = _admission(schema, query, operation_name, context)
     if key is None or not isinstance(variables, dict | None):
         return None
-    document = _documents_of(schema._schema).admitted.get(key)
-    if document is None:
+    admitted = _documents_of(schema._schema).admitted.get(key)
+    if admitted is None:
         return None
+    document = admitted.document
     for extension in _per_document(schema):
         if not extension.lets_through(schema, document, operation_name, variables):
             return None
-    return document
+    return admitted
+
+
+def execution_of(
+    admitted: Admitted,
+    schema: Schema,
+    operation_name: str | None,
+    root_value: Any,
+    context: Any,
+    variables: dict[str, Any] | None,
+) -> Execution | None:
+    """An execution of the document; None when its variables are wrong, or there is no
+    such operation."""
+    if admitted.known is None:
+        executor_class: Any = schema.execution_context_class
+        executor = executor_class.build(
+            schema._schema,
+            admitted.document,
+            root_value,
+            context,
+            variables,
+            operation_name,
+            is_awaitable=optimized_is_awaitable,
+        )
+        if isinstance(executor, list):
+            return None
+        objects = _documents_of(schema._schema).objects
+        admitted.known = KnownOperation(
+            executor, admitted.document, operation_name, objects
+        )
+        executor.release()
+    return admitted.known.execution(root_value, context, variables or {})
 
 
 @dataclass(slots=True)
@@ -144,7 +189,8 @@ class _Texts(Generic[Kept]):
 @dataclass(slots=True)
 class _Documents:
     parsed: _Texts[_Known] = field(default_factory=_Texts)
-    admitted: _Texts[DocumentNode] = field(default_factory=_Texts)
+    admitted: _Texts[Admitted] = field(default_factory=_Texts)
+    objects: Objects = field(default_factory=dict)
     extensions: tuple[type[PerDocument], ...] | None = None
 
     def known(self, query: str, options: dict[str, Any]) -> _Known:

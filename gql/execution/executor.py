@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import (
     ExecutionResult,
@@ -19,6 +19,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.execution.compiler import MAX_FIELDS, compile_plan
 from gql.execution.complete import NotPlanned
+from gql.execution.known import Execution
 from gql.execution.loads import forget
 from gql.execution.plan import Plan
 from gql.execution.reads import Reads, reads_of
@@ -43,51 +44,83 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """
 
     def execute_operation(self, serially: bool | None = None) -> Any:
-        kind = self.operation.operation
-        context = self.context_value
-        if kind is not OperationType.SUBSCRIPTION:
-            forget(context)  # a WebSocket's operations may have one in common
-        plans = plans_of(self.schema)
-        known = plans.operation_of(self)
-        if known is not None and hasattr(context, "reads"):
-            context.reads = known.reads
-        if (
-            kind is OperationType.SUBSCRIPTION
-            or not getattr(context, "compiled", True)
-            or (self.middleware_manager and self.middleware_manager.middlewares)
-            or self.abort_signal is not None
-            or self.hooks is not None
-            or self.is_async_iterable is not is_async_iterable  # must not be awaited
-        ):
-            return super().execute_operation(serially)
-        plan = plans.plan_for(self, known)
-        if plan is None:
-            plans.uncovered += 1
-            return super().execute_operation(serially)
-        return self._execute_plan(plan, plans, serially)
+        is_planned = (
+            self.operation.operation is not OperationType.SUBSCRIPTION
+            and getattr(self.context_value, "compiled", True)
+            and not (self.middleware_manager and self.middleware_manager.middlewares)
+            and self.abort_signal is None
+            and self.hooks is None
+            and self.is_async_iterable is is_async_iterable  # must not be awaited
+        )
+        return execute(self, serially, is_planned=is_planned)
 
-    async def _execute_plan(
-        self, plan: Plan, plans: "Plans", serially: bool | None
-    ) -> Any:
-        run = Run(self, plan)
-        left = plan.budget.left
-        try:
-            data = await run.data()
-        except Exception:
-            plans.handed_over += 1
-            logger.debug("handed over to graphql-core", exc_info=True)
-            if run.outcomes:
-                self.middleware_manager = MiddlewareManager(run)
-            result: Any = super().execute_operation(serially)
-            return await result if optimized_is_awaitable(result) else result
-        plans.executed += 1
-        if plan.budget.left < left:  # types that were met for the first time
-            plans.make_room()
-        forget(self.context_value)
-        # They refer back to the executor, and what it holds would wait for the garbage
-        # collector: a third of a small request's time.
+    def built(self) -> "CompiledExecutor":
+        """Itself."""
+        return self
+
+    def release(self) -> None:
+        """Lets go of what refers back to it: what it holds would wait for the garbage
+        collector, a third of a small request's time."""
         del self.async_helpers
-        return ExecutionResult(data, None)
+
+    def by_graphql_core(
+        self, serially: bool | None, outcomes: Run | None = None
+    ) -> Any:
+        """What graphql-core answers; the root fields that are among the outcomes of a
+        run are not asked again."""
+        if outcomes is not None:
+            self.middleware_manager = MiddlewareManager(outcomes)
+        return super().execute_operation(serially)
+
+
+Planned: TypeAlias = CompiledExecutor | Execution
+
+
+def execute(
+    execution: Planned,
+    serially: bool | None = None,
+    *,
+    is_planned: bool = True,
+) -> Any:
+    """What the operation answers: by its plan, unless it has none or it is not to be
+    planned; an awaitable maybe."""
+    context = execution.context_value
+    if execution.operation.operation is not OperationType.SUBSCRIPTION:
+        forget(context)  # a WebSocket's operations may have one in common
+    plans = plans_of(execution.schema)
+    known = plans.operation_of(execution)
+    if known is not None and hasattr(context, "reads"):
+        context.reads = known.reads
+    if is_planned:
+        plan = plans.plan_for(execution, known)
+        if plan is not None:
+            return _execute_plan(execution, plan, plans, serially)
+        plans.uncovered += 1
+    return execution.built().by_graphql_core(serially)
+
+
+async def _execute_plan(
+    execution: Planned,
+    plan: Plan,
+    plans: "Plans",
+    serially: bool | None,
+) -> Any:
+    run = Run(execution, plan)
+    left = plan.budget.left
+    try:
+        data = await run.data()
+    except Exception:
+        plans.handed_over += 1
+        logger.debug("handed over to graphql-core", exc_info=True)
+        outcomes = run if run.outcomes else None
+        result: Any = execution.built().by_graphql_core(serially, outcomes)
+        return await result if optimized_is_awaitable(result) else result
+    plans.executed += 1
+    if plan.budget.left < left:  # types that were met for the first time
+        plans.make_room()
+    forget(execution.context_value)
+    execution.release()
+    return ExecutionResult(data, None)
 
 
 @dataclass(slots=True)
@@ -102,7 +135,7 @@ class Plans:
     uncovered: int = 0
     operations: "OrderedDict[Hashable, Operation]" = field(default_factory=OrderedDict)
 
-    def operation_of(self, executor: CompiledExecutor) -> "Operation | None":
+    def operation_of(self, executor: Planned) -> "Operation | None":
         """What is kept of the executor's operation; None when nothing can be."""
         operation = executor.operation
         if operation.loc is None or self.traits is None:
@@ -119,9 +152,7 @@ class Plans:
             self.operations.move_to_end(key)
         return known
 
-    def plan_for(
-        self, executor: CompiledExecutor, known: "Operation | None"
-    ) -> Plan | None:
+    def plan_for(self, executor: Planned, known: "Operation | None") -> Plan | None:
         """The plan of the executor's operation; None when graphql-core has to do."""
         if known is None or self.traits is None:
             return None
@@ -131,7 +162,7 @@ class Plans:
         variant = tuple([coerced.get(name, ...) for name in known.steering])
         plan = known.plans.get(variant, ...)
         if plan is ...:
-            plan = _compiled(executor, self.traits, known.steering)
+            plan = _compiled(executor.built(), self.traits, known.steering)
             known.plans[variant] = plan
             while len(known.plans) > MAX_VARIANTS or (
                 len(known.plans) > 1 and known.size() > MAX_SIZE
@@ -176,14 +207,14 @@ def plans_of(schema: GraphQLSchema) -> Plans:
     return plans
 
 
-def _steering(executor: CompiledExecutor) -> tuple[str, ...] | None:
+def _steering(executor: Planned) -> tuple[str, ...] | None:
     try:
         return steering_names(executor)
     except NotPlanned:
         return None
 
 
-def _reads(executor: CompiledExecutor) -> Reads:
+def _reads(executor: Planned) -> Reads:
     return reads_of(executor.schema, executor.fragment_definitions, executor.operation)
 
 

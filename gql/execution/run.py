@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Hashable, Sequence
 from typing import Any
 
 from graphql import OperationType, is_non_null_type
-from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 
 from gql.execution.complete import NotPlanned
 from gql.execution.fields import BatchField, RootField, loads_of
+from gql.execution.known import Executing
 from gql.execution.loads import Loads
 from gql.execution.place import Place
 from gql.execution.plan import Plan, Waiting
@@ -32,7 +32,7 @@ class _Noted:
 class Run:
     """One execution of a plan."""
 
-    def __init__(self, executor: Executor[Any], plan: Plan) -> None:
+    def __init__(self, executor: Executing, plan: Plan) -> None:
         self.executor = executor
         self.plan = plan
         self.outcomes: dict[str, Any] = {}
@@ -243,7 +243,7 @@ class Run:
 
 
 def _arguments(
-    waiting: Waiting, executor: Executor[Any]
+    waiting: Waiting, executor: Executing
 ) -> tuple[dict[str, Any], Hashable]:
     if waiting.arguments is None:
         raise NotPlanned("a field that converts its own arguments")

@@ -8,13 +8,14 @@ import strawberry
 from graphql import ExecutionResult as Executed
 from graphql import GraphQLError
 from graphql import OperationType as Kind
-from graphql.execution.executor import Executor
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import DEFAULT_ALLOWED_OPERATION_TYPES
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gql.execution.documents import admitted_document
+from gql.execution.documents import admitted_document, execution_of
+from gql.execution.executor import execute
+from gql.execution.known import Execution
 
 
 class CompiledSchema(strawberry.Schema):
@@ -37,24 +38,19 @@ class CompiledSchema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         if not operation_extensions and getattr(context_value, "compiled", True):
-            document = admitted_document(
+            admitted = admitted_document(
                 self, query, operation_name, context_value, variable_values
             )
-            if document is not None:
-                executor_class: Any = self.execution_context_class
-                executor = executor_class.build(
-                    self._schema,
-                    document,
-                    root_value,
-                    context_value,
-                    variable_values,
-                    operation_name,
-                    is_awaitable=optimized_is_awaitable,
-                )
-                if not isinstance(executor, list) and _may_execute(
-                    executor, allowed_operation_types
-                ):
-                    return await self._executed(executor, query, operation_name)
+            execution = admitted and execution_of(
+                admitted,
+                self,
+                operation_name,
+                root_value,
+                context_value,
+                variable_values,
+            )
+            if execution and _may_execute(execution, allowed_operation_types):
+                return await self._executed(execution, query, operation_name)
         return await super().execute(
             query,
             variable_values,
@@ -66,29 +62,27 @@ class CompiledSchema(strawberry.Schema):
         )
 
     async def _executed(
-        self, executor: Executor[Any], query: str | None, operation_name: str | None
+        self, execution: Execution, query: str | None, operation_name: str | None
     ) -> ExecutionResult:
         try:
-            result: Any = executor.execute_operation()
+            result: Any = execute(execution)
             if optimized_is_awaitable(result):
                 result = await result
         except Exception as error:  # noqa: BLE001 - as Strawberry answers it
             result = Executed(None, [GraphQLError(str(error), original_error=error)])
         if result.errors:
-            execution = self._create_execution_context(
+            context = self._create_execution_context(
                 query=query,
                 allowed_operation_types=DEFAULT_ALLOWED_OPERATION_TYPES,
-                context_value=executor.context_value,
+                context_value=execution.context_value,
                 operation_name=operation_name,
             )
-            self._process_errors(result.errors, execution)
+            self._process_errors(result.errors, context)
         return ExecutionResult(data=result.data, errors=result.errors)
 
 
-def _may_execute(
-    executor: Executor[Any], allowed: Iterable[OperationType] | None
-) -> bool:
-    kind = _KINDS.get(executor.operation.operation)
+def _may_execute(execution: Execution, allowed: Iterable[OperationType] | None) -> bool:
+    kind = _KINDS.get(execution.operation.operation)
     return kind is not None and kind in (allowed or DEFAULT_ALLOWED_OPERATION_TYPES)
 
 

@@ -20,6 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from gql.execution.complete import NotPlanned, reads_documents
 from gql.execution.fields import BatchField, PlainField, RootField
+from gql.execution.known import Executing
 
 BACKREF = "strawberry-definition"
 
@@ -107,7 +108,7 @@ def selected_names(executor: Executor[Any]) -> set[str]:
     return names
 
 
-def steering_names(executor: Executor[Any]) -> tuple[str, ...]:
+def steering_names(executor: Executing) -> tuple[str, ...]:
     """Variables in @skip and @include; `NotPlanned` for any other directive."""
     names: dict[str, None] = {}
     operation = executor.operation

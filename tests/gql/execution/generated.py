@@ -14,7 +14,14 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.permission import BasePermission
 
-from gql.execution import FromDocument, batch, plain, root
+from gql.execution import (
+    CompiledSchema,
+    DocumentCache,
+    FromDocument,
+    batch,
+    plain,
+    root,
+)
 from tests.gql.execution.generated_values import GOOD, ODD, SCALARS, Colour
 
 Document = dict[str, Any]
@@ -96,11 +103,12 @@ class World:
         self.query = self._root("Query")
         self.mutation = self._root("Mutation")
 
-    def schema(self, **options: Any) -> strawberry.Schema:
-        return strawberry.Schema(
+    def schema(self, **options: Any) -> CompiledSchema:
+        return CompiledSchema(
             self.query.python,
             self.mutation.python,
             types=[it.python for it in self.types],
+            extensions=[DocumentCache],
             **options,
         )
 
