@@ -1,12 +1,13 @@
 """The numbered steps that bring an older database up to date."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from resolvers.db import Database, find
 from resolvers.events.indexes import note_properties
@@ -40,7 +41,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 async def migrate(db: Database, steps: Sequence[Migration]) -> None:
     """Runs the steps that this database has not had, in their order. Of several
-    processes one does; a step that fails is run again the next time."""
+    processes one does, and the others wait for it; a step that fails or is cut short is
+    run again the next time."""
     done = {row["_id"] for row in await find(db.migrations, {}, {"_id": 1})}
     waiting = [step for step in steps if step.number not in done]
     if not waiting:
@@ -49,19 +51,41 @@ async def migrate(db: Database, steps: Sequence[Migration]) -> None:
     while not await _lease(db, "migrations", holder):  # noqa: ASYNC110 - across processes
         await asyncio.sleep(0.5)
     try:
-        for step in waiting:
-            if await db.migrations.find_one({"_id": step.number}) is None:
-                await step.run(db)
-                await db.migrations.insert_one(
-                    {"_id": step.number, "what": step.what, "at": datetime.now(UTC)}
-                )
-            await _lease(db, "migrations", holder)
+        async with _renewing(db, "migrations", holder):
+            for step in waiting:
+                if await db.migrations.find_one({"_id": step.number}) is None:
+                    await step.run(db)
+                    # Whoever was taken for dead may write it down, too.
+                    row = {"what": step.what, "at": datetime.now(UTC)}
+                    await db.migrations.update_one(
+                        {"_id": step.number}, {"$setOnInsert": row}, upsert=True
+                    )
     finally:
         await db.leases.delete_one({"_id": "migrations", "holder": holder})
 
 
+@contextlib.asynccontextmanager
+async def _renewing(db: Database, name: str, holder: str) -> AsyncIterator[None]:
+    """Renews the lease during a block that may take longer than it lasts."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 4)
+            until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+            with contextlib.suppress(PyMongoError):
+                await db.leases.update_one(
+                    {"_id": name, "holder": holder}, {"$set": {"until": until}}
+                )
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def _lease(db: Database, name: str, holder: str) -> bool:
-    """Takes or renews the lease `name`; False while another holder has it."""
+    """Takes the lease `name`; False while another holder has it."""
     now = datetime.now(UTC)
     free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lt": now}}]}
     lease = {"holder": holder, "until": now + timedelta(seconds=LEASE_SECONDS)}

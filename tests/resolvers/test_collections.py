@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from resolvers.collections import INDEXES, prepare
-from resolvers.db import COLLECTIONS, Database
+from resolvers.db import COLLECTIONS, Database, find
 from resolvers.migrations import Migration, migrate
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +57,35 @@ async def test_of_several_processes_one_runs_each_step(db: Database) -> None:
     await asyncio.gather(*(migrate(db, [step(1, ran), step(2, ran)]) for _ in range(3)))
 
     assert ran == [1, 2]
+
+
+async def test_a_step_may_take_longer_than_a_lease(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+    monkeypatch.setattr("resolvers.migrations.LEASE_SECONDS", 2)
+
+    async def run(db: Database) -> None:
+        ran.append(1)
+        await asyncio.sleep(3)
+
+    steps = [Migration(1, "Slow", run), step(2, ran)]
+    await asyncio.gather(*(migrate(db, steps) for _ in range(2)))
+
+    assert ran == [1, 2]
+    assert await db.leases.find_one({"_id": "migrations"}) is None
+
+
+async def test_of_two_who_ran_a_step_the_first_notes_it(db: Database) -> None:
+    """The second had taken it for dead."""
+    first = {"_id": 1, "what": "Slow", "at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+    async def run(db: Database) -> None:
+        await db.migrations.insert_one(first)
+
+    await migrate(db, [Migration(1, "Slow", run)])
+
+    assert await find(db.migrations, {}) == [first]
 
 
 async def test_a_step_that_fails_is_run_again(db: Database) -> None:
