@@ -22,7 +22,8 @@ MAX_VALUE = 1e15  # above or below zero, so that no sum of them is infinite
 OPENED_APP = "Opened App"
 # Callers who are not trusted may make these metrics and no others.
 STANDARD_METRICS = frozenset({OPENED_APP})
-SUMMARY_TIMES = 20  # of the newest events of a metric, kept on the profile
+# Of the newest events of a metric, kept on the profile. More of them take a migration.
+SUMMARY_TIMES = 40
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 

@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from resolvers.db import Database, find
 from resolvers.events.indexes import note_properties
 from resolvers.places.points import give_points
+from resolvers.summaries import complete_times
 
 LEASE_SECONDS = 60
 
@@ -36,6 +37,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "a wider index replaces that on histories", _drop_narrow_index),
     Migration(3, "segments tell the properties they look at", note_properties),
     Migration(4, "and none by which an index would lead nowhere", note_properties),
+    Migration(5, "summaries have the newest 40 times, not 20", complete_times),
 )
 
 

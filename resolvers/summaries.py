@@ -10,12 +10,13 @@ changed rebuilds instead of adding.
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from audience.events import SUMMARY_TIMES
 from audience.summaries import Summary, same
@@ -26,6 +27,8 @@ STALE_AFTER = timedelta(minutes=2)
 CHUNK = 500
 
 _ATTEMPTS = 50
+_LOOKED_AT = 10_000  # profiles in one read, of which few may be of interest
+_EVENTS = 200_000  # read at once to rebuild several summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,66 @@ async def rebuild_all(db: Database) -> Rebuilt:
             await rebuild(db, profile_id)
         checked += len(profiles)
         last = profiles[-1]["_id"]
+
+
+async def complete_times(db: Database) -> None:
+    """Rebuilds the summaries that have fewer of a metric's newest times than they may
+    have: where the events are more than the times that were kept once. Safe at any
+    time, as `rebuild` is; what is done is not done again."""
+    last: ObjectId | None = None
+    while rows := await aggregate(db.profiles, _incomplete(last)):
+        for some in _portions([row for row in rows if "n" in row]):
+            await _rebuild_together(db, some)
+        last = rows[-1]["_id"]
+
+
+def _incomplete(last: ObjectId | None) -> list[Document]:
+    """Stages: the profiles after `last`, those to be completed with the number of their
+    events `n`."""
+    metrics = {"$objectToArray": {"$ifNull": ["$summary", {}]}}
+    kept = {"$size": {"$ifNull": ["$$this.v.t", []]}}
+    is_short = {"$lt": [kept, {"$min": ["$$this.v.n", SUMMARY_TIMES]}]}
+    any_short = {"$anyElementTrue": [{"$map": {"input": metrics, "in": is_short}}]}
+    events = {"$sum": {"$map": {"input": metrics, "in": "$$this.v.n"}}}
+    return [
+        {"$match": {"_id": {"$gt": last}} if last else {}},
+        {"$sort": {"_id": 1}},
+        {"$limit": _LOOKED_AT},
+        {"$project": {"n": {"$cond": [any_short, events, "$$REMOVE"]}}},
+    ]
+
+
+def _portions(rows: Sequence[Document]) -> Iterator[list[ObjectId]]:
+    """The profiles' ids, so many together that their events are not too many."""
+    portion: list[ObjectId] = []
+    events = 0
+    for row in rows:
+        if portion and (len(portion) == CHUNK or events + row["n"] > _EVENTS):
+            yield portion
+            portion, events = [], 0
+        portion.append(row["_id"])
+        events += row["n"]
+    if portion:
+        yield portion
+
+
+async def _rebuild_together(db: Database, profile_ids: Sequence[ObjectId]) -> None:
+    """As `rebuild`, of several, their events read at once."""
+    these = {"_id": {"$in": list(profile_ids)}}
+    fence = rebuilding_epoch()
+    await at_once(db.profiles).update_many(these, {"$set": {"epoch": fence}})
+    summaries = await _summaries_of(db, profile_ids)
+    updates = [
+        UpdateOne({"_id": one, "epoch": fence}, _replacement(summary))
+        for one, summary in summaries.items()
+    ]
+    written = await db.profiles.bulk_write(updates, ordered=False)
+    if written.matched_count == len(updates):
+        return
+    # Of some another rebuild has begun since: its writer may be no more.
+    for row in await find(db.profiles, these, {"epoch": 1}):
+        if is_rebuilding(row.get("epoch")):
+            await rebuild(db, row["_id"])
 
 
 async def _differing(db: Database, profiles: Sequence[Document]) -> list[ObjectId]:

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+from audience.events import SUMMARY_TIMES
 from audience.summaries import same, summarise
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,12 +27,13 @@ def test_summary_counts_each_metric_apart() -> None:
     }
 
 
-def test_summary_keeps_the_newest_twenty_times() -> None:
-    summary = summarise(("a", day(number), 1) for number in range(25))
+def test_summary_keeps_the_newest_times() -> None:
+    summary = summarise(("a", day(number), 1) for number in range(45))
 
-    assert summary["a"]["n"] == 25
+    assert SUMMARY_TIMES == 40
+    assert summary["a"]["n"] == 45
     assert summary["a"]["f"] == day(0)
-    assert summary["a"]["t"] == [day(number) for number in range(24, 4, -1)]
+    assert summary["a"]["t"] == [day(number) for number in range(44, 4, -1)]
 
 
 def test_summaries_are_the_same_within_the_precision_of_doubles() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from audience.errors import Code, InvalidInput, TooLarge
-from audience.events import NewEvent
+from audience.events import SUMMARY_TIMES, NewEvent
 from audience.identity import Identity
 from audience.summaries import Summary
 from resolvers.db import Database, Document, close, connect, find
@@ -174,7 +174,7 @@ async def test_summary_keeps_the_newest_times_of_many_batches(db: Database) -> N
     profile = await profile_by(db, ANNA)
     assert profile is not None
     assert profile["summary"]["0"]["n"] == 50
-    assert len(profile["summary"]["0"]["t"]) == 20
+    assert len(profile["summary"]["0"]["t"]) == SUMMARY_TIMES
     await assert_exact(db)
 
 

@@ -9,6 +9,7 @@ from bson import ObjectId, Regex
 
 from audience.conditions import parse
 from audience.conditions.tree import MetricRef
+from audience.events import SUMMARY_TIMES
 from audience.plan import Node, References, plan
 from audience.plan.tree import Metric
 from resolvers.db import Database, Document, find
@@ -69,11 +70,11 @@ def matched(*conditions: Any, latest: datetime | None = NOW) -> Any:
             },
         ),
         (
-            ordered({"atLeast": 20}, during=LAST_30),
-            {"summary.a.t.19": {"$gte": BEFORE}},
+            ordered({"atLeast": SUMMARY_TIMES}, during=LAST_30),
+            {f"summary.a.t.{SUMMARY_TIMES - 1}": {"$gte": BEFORE}},
         ),
-        (ordered({"atLeast": 21}, during=LAST_30), None),
-        (ordered({"equals": 20}, during=LAST_30), None),
+        (ordered({"atLeast": SUMMARY_TIMES + 1}, during=LAST_30), None),
+        (ordered({"equals": SUMMARY_TIMES}, during=LAST_30), None),
         (
             ordered({"atLeast": 1}, during={"notInTheLast": LAST_30["inTheLast"]}),
             {"summary.a.f": {"$lt": BEFORE}},

@@ -12,6 +12,7 @@ import pytest
 from bson import ObjectId
 
 from audience.conditions import parse
+from audience.events import SUMMARY_TIMES
 from resolvers.db import Database, Session, aggregate, transaction
 from resolvers.events.indexes import (
     PropertyIndex,
@@ -68,7 +69,7 @@ async def store(db: Database, *histories: Sequence[Any]) -> list[ObjectId]:
     )
     for _id, history in zip(ids, histories, strict=True):
         times = [NOW - timedelta(days=number) for number in range(len(history))]
-        summary = {"n": len(times), "s": 0, "t": times[:20]}
+        summary = {"n": len(times), "s": 0, "t": times[:SUMMARY_TIMES]}
         summary |= {"f": times[-1], "l": times[0]} if times else {}
         await db.profiles.insert_one(
             {

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from audience.events import SUMMARY_TIMES
 from audience.identity import Identity
 from resolvers.db import Database, find
 from resolvers.events import track_events
@@ -46,7 +47,9 @@ async def test_rebuild_of_a_profile_without_events(db: Database) -> None:
 
 
 async def test_rebuilds_side_by_side_end(db: Database) -> None:
-    await track_events(db, [event(PEOPLE[0], n) for n in range(30)], NOW)
+    await track_events(
+        db, [event(PEOPLE[0], n) for n in range(SUMMARY_TIMES + 10)], NOW
+    )
     (profile_id,) = await ids(db)
 
     done = await asyncio.gather(*(rebuild(db, profile_id) for _ in range(12)))
