@@ -34,7 +34,7 @@ TEXTS = (
     *("blue", "dark", "Gold Member", "silver", "\\z", "a|b", "(", "[", "été"),
 )
 PATTERNS = ("^g.*d$", "o.d", "gold|silver", r"^\w+$", "[^a]c", "é", r"\bm", "a{2}|b")
-NUMBERS = (0, 1, 2, 3, 5, 5.5, -1, 2.5, 20, 21, 0.3, 1.1)
+NUMBERS = (0, 1, 2, 3, 5, 5.5, -1, 2.5, 20, 21, 40, 41, 0.3, 1.1)
 PATHS = (
     *("properties.mixed", "properties.tags", "properties.mixed.colour"),
     *("properties.mixed.colour.shade", "properties.mixed.0", "properties.absent"),

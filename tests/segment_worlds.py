@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
+from audience.events import SUMMARY_TIMES
 from resolvers.db import Database
 from resolvers.places.points import give_points
 from tests.oracle import World
@@ -50,6 +51,7 @@ VALUES: tuple[Any, ...] = (
     *({"colour": None}, {}, {"colour": {"0": "zero", "shade": "Dark"}}, ["été", "a.c"]),
     *("Straße", "STRASSE", "ÉTÉ", "été", "a.c", "abc", "$gt", "σίσυφος", "ΣΊΣΥΦΟΣ"),
 )
+MANY = SUMMARY_TIMES + 4  # events of a metric, more than the summary has times of
 # No lists: an index on these tells lists from values.
 PLAIN: tuple[Any, ...] = (
     *(None, "gold", "GOLD", "5", 5, 5.0, 5.5, True, {}, {"colour": "red"}, "σίσυφος"),
@@ -83,10 +85,12 @@ def world_of(random: Random, people: int = 40) -> World:
     metrics = {name: ObjectId() for name in METRICS}
     profiles = [_profile(random, times) for _ in range(people)]
     events = [
-        _event(random, profile["_id"], metrics[name], times, number)
+        _event(random, profile["_id"], metrics[name], some, number)
         for profile in profiles
         for name in METRICS[: random.choice((0, 2, 3))]
-        for number in range(random.choice((0, 1, 1, 2, 3, 4, 24)))
+        # At few instants, so that a window has most of them as often as hardly any.
+        for some in (random.sample(times, random.choice((2, 3, len(times)))),)
+        for number in range(random.choice((0, 1, 1, 2, 3, 4, MANY)))
     ]
     world = World(profiles, events, metrics, now, zone)
     for segment in SEGMENTS:
@@ -242,7 +246,7 @@ def _summary(events: Sequence[Json], keys: Json) -> Json:
                 "f": times[-1],
                 "l": times[0],
                 "s": _added(event.get("value", 0) for event in mine),
-                "t": times[:20],
+                "t": times[:SUMMARY_TIMES],
             }
     return summary
 

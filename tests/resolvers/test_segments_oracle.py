@@ -4,14 +4,17 @@ import ast
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 
 from audience.conditions import parse, to_json
-from audience.events import NewEvent
+from audience.events import SUMMARY_TIMES, NewEvent
 from audience.identity import Identity
 from resolvers.db import Database, find
 from resolvers.events import track_events
@@ -21,7 +24,7 @@ from tests.resolvers.test_segments_everywhere import CONDITIONS
 from tests.segment_cases import STRATEGIES, differences, run
 from tests.segment_coverage import features_of
 from tests.segment_definitions import definition_of
-from tests.segment_worlds import world_of
+from tests.segment_worlds import store, world_of
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +37,54 @@ async def test_every_strategy_finds_the_oracles_members(db: Database) -> None:
 
     assert wrong == []
     assert {strategy for strategy, _ in STRATEGIES} == set(Strategy)
+
+
+@pytest.mark.parametrize(
+    "during",
+    [
+        {"after": "2026-02-24T12:00:00Z"},
+        {"before": "2026-02-26T12:00:00Z"},
+        {"between": {"from": "2026-02-24T12:00:00Z", "to": "2026-02-26T12:00:00Z"}},
+    ],
+    ids=lambda during: next(iter(during)),
+)
+async def test_counts_around_the_number_of_known_times(
+    db: Database, during: dict[str, Any]
+) -> None:
+    """Of people with none, one, and as many events as the summary has times of and one
+    more, before a window, in it and after it."""
+    most = SUMMARY_TIMES
+    instants = [datetime(2026, 2, day, 12, tzinfo=UTC) for day in (20, 25, 28)]
+    histories = [*product((0, 1, most, most + 1), repeat=3)]
+    metric = ObjectId()
+    profiles = [
+        {"_id": ObjectId(), "properties": {}, "created_at": NOW, "updated_at": NOW}
+        for _ in histories
+    ]
+    events = [
+        {
+            "_id": ObjectId(),
+            "profile_id": profile["_id"],
+            "metric_id": metric,
+            "timestamp": at,
+            "unique_id": f"{at} {number}",
+            "value": 1,
+            "properties": {},
+        }
+        for profile, history in zip(profiles, histories, strict=True)
+        for at, count in zip(instants, history, strict=True)
+        for number in range(count)
+    ]
+    world = World(profiles, events, {"Order": metric}, NOW, ZoneInfo("UTC"))
+    await store(db, world)
+
+    for number in (1, 2, most - 1, most, most + 1, most + 2):
+        for operator in ("atLeast", "atMost", "equals"):
+            for measure in ("COUNT", "SUM"):
+                said: dict[str, Any] = {"metric": {"name": "Order"}, "during": during}
+                said |= {"measure": measure, "compare": {operator: number}}
+                definition = {"groups": [{"anyOf": [{"event": said}]}]}
+                assert await differences(db, world, definition) == []
 
 
 async def test_a_sum_is_the_same_however_the_events_came(db: Database) -> None:
