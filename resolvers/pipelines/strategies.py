@@ -69,7 +69,7 @@ class Question:
     do.
     `node` is what the stages ask, and `among` the filter besides. `ids`: the members,
     where they are known; `outside`: how many are none, where that is; `named`: how many
-    ids the filter names.
+    ids the filter names. `is_settled`: nothing more is to be read beforehand.
     """
 
     strategy: Strategy
@@ -81,6 +81,7 @@ class Question:
     ids: Sequence[ObjectId] | None = None
     outside: int | None = None
     named: int = 0
+    is_settled: bool = False
 
 
 def question(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bson import ObjectId
 
@@ -28,6 +29,7 @@ _VERY_FEW = 100  # nothing else needs to be thought of
 _LIGHT = 4  # times lighter than others may those be of whom it is open
 _AT_ONCE = 4
 _SAMPLE = 400
+_SAMPLED = 20 * _SAMPLE  # people; a larger sample of them would be sorted as a whole
 _SCAN = 0.5  # microseconds to look at a profile
 _FEW_PEOPLE = 1_000  # any way is fast
 
@@ -38,11 +40,17 @@ async def settled(
     """The question with what the events tell read now, so that one filter on the
     profiles is left; as it was when that would name too many people, or save nothing.
     `way` forces PROFILES_FIRST or EVENTS_FIRST."""
-    if asked.match is not None:
+    if asked.match is not None or (asked.is_settled and way is None):
         return asked
+    found = await _settled(db, asked, way)
+    return replace(found, is_settled=True)
+
+
+async def _settled(db: Database, asked: Question, way: Strategy | None) -> Question:
     facts = open_facts(asked)
-    people = await db.profiles.estimated_document_count()
-    sample = await sample_events(db)
+    people, sample = await asyncio.gather(
+        db.profiles.estimated_document_count(), sample_events(db)
+    )
     ways = {fact: best_way(sample, fact) for fact in facts}
     # One set and nothing else is counted where it is, unless an index is asked for.
     stays = (
@@ -96,17 +104,17 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
 
 async def _may_be_few(db: Database, asked: Question, people: int, few: int) -> bool:
     """Whether it may be open for no more than `few`, as far as a sample can tell."""
-    size = min(_SAMPLE, people // 20)  # a larger part would be sorted as a whole
-    if people <= 2 * few or size * few < people:
+    # Of fewer people a sample takes as long as to look at all of them.
+    if people <= max(2 * few, _SAMPLED) or _SAMPLE * few < people:
         return True
     stages: list[Document] = [
-        {"$sample": {"size": size}},
+        {"$sample": {"size": _SAMPLE}},
         {"$match": undecided(asked)},
         {"$count": "n"},
     ]
     rows = await aggregate(db.profiles, stages)
     # Twice as many could be chance.
-    return not rows or rows[0]["n"] * people <= 2 * few * size
+    return not rows or rows[0]["n"] * people <= 2 * few * _SAMPLE
 
 
 async def _candidates(

@@ -16,7 +16,7 @@ from audience.conditions.tree import (
 from audience.conditions.walking import Path, conditions_of, metrics_of
 from audience.errors import AudienceError, Code, Conflict, Problem, TooLarge
 from audience.postal import COUNTRIES, country_of
-from resolvers.db import Database, Session, find
+from resolvers.db import Database, Document, Session, find
 from resolvers.places import are_known, places_of
 from resolvers.segments.references import (
     NO_CODES,
@@ -35,9 +35,9 @@ async def check_references(
     *,
     segment_id: ObjectId | None = None,
     session: Session | None = None,
-) -> None:
-    """AudienceError with every reference to something that does not exist, or to the
-    segment `segment_id` itself, by whatever way."""
+) -> dict[MetricRef, Document]:
+    """The definition's own metrics. AudienceError with every reference to something
+    that does not exist, or to the segment `segment_id` itself, by whatever way."""
     problems: list[Problem] = []
     refs = dict(metrics_of(definition, path))
     known = await metrics_by_ref(db, set(refs.values()), session)
@@ -72,6 +72,7 @@ async def check_references(
     problems += await _segment_problems(db, definition, path, segment_id, session)
     if problems:
         raise AudienceError.of(problems)
+    return known
 
 
 async def check_dependants(

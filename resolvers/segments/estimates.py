@@ -4,6 +4,7 @@ Costs are microseconds on one core, measured with five million events; only thei
 matter.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,8 +81,9 @@ class Way:
 async def sample_events(db: Database) -> EventSample:
     """A sample of the events, the same size however many there are; of many events
     the one that was drawn a while ago."""
-    total = await db.events.estimated_document_count()
-    indexed = await indexed_properties(db)
+    total, indexed = await asyncio.gather(
+        db.events.estimated_document_count(), indexed_properties(db)
+    )
 
     async def draw() -> EventSample:
         paths = dict(enumerate(sorted(indexed)))

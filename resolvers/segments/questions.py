@@ -116,8 +116,8 @@ async def preview(
 ) -> Preview:
     """The definition, checked; AudienceError with each reference to something that
     does not exist."""
-    await check_references(db, definition, path)
-    references = await references_of(db, definition)
+    metrics = await check_references(db, definition, path)
+    references = await references_of(db, definition, metrics=metrics)
     (asked,) = questions_of([definition], now, zone, references)
     sources = tuple(
         tuple(_source(condition, now, zone, references) for condition in group.any_of)

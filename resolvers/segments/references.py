@@ -29,15 +29,21 @@ from resolvers.places import are_known, places_of
 NO_CODES = "This server has no postal codes yet: run scripts/places."
 
 
-async def references_of(db: Database, *definitions: Definition) -> References:
-    """Everything that the definitions refer to, other segments' references too."""
+async def references_of(
+    db: Database,
+    *definitions: Definition,
+    metrics: Mapping[MetricRef, Document] | None = None,
+) -> References:
+    """Everything that the definitions refer to, other segments' references too.
+    `metrics`: those that have been read."""
     segments = await referred_segments(db, definitions)
     every = [*definitions, *segments.values()]
     refs = {metric for each in every for _, metric in metrics_of(each)}
-    documents = await metrics_by_ref(db, refs)
+    documents = dict(metrics or {})
+    documents |= await metrics_by_ref(db, refs - documents.keys())
     timed = _timed_metrics(every)
     latest = await _latest(db, {documents[it]["_id"] for it in timed & set(documents)})
-    metrics = {
+    found = {
         ref: Metric(str(row["_id"]), row["key"], latest.get(row["_id"]))
         for ref, row in documents.items()
     }
@@ -52,7 +58,7 @@ async def references_of(db: Database, *definitions: Definition) -> References:
     if codes and not are_known():
         # Nobody is taken for far away because this server cannot tell.
         raise InvalidInput(NO_CODES)
-    return References(metrics, lists, segments, await places_of(db, codes))
+    return References(found, lists, segments, await places_of(db, codes))
 
 
 async def referred_segments(

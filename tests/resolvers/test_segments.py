@@ -154,6 +154,35 @@ async def test_the_way_suits_the_definition(db: Database, crowd: str) -> None:
     )
 
 
+async def test_what_a_count_needs_beforehand_is_read_once(
+    db: Database, crowd: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people(db, 6)
+    reads: list[str] = []
+    for name in ("_candidates", "read_sets"):
+        monkeypatch.setattr(answers, name, _noting(reads, getattr(answers, name)))
+    asked = await preview(db, parse(only({"not": only(ordered_for(3))})), NOW)
+
+    assert await asked.count(db) == 3
+
+    assert (
+        reads
+        == {
+            "few": ["_candidates"],
+            "many": ["_candidates", "read_sets"],
+            "too many": ["_candidates", "read_sets"],
+        }[crowd]
+    )
+
+
+def _noting(reads: list[str], read: Any) -> Any:
+    async def noting(*arguments: Any) -> Any:
+        reads.append(read.__name__)
+        return await read(*arguments)
+
+    return noting
+
+
 @pytest.mark.usefixtures("crowd")
 async def test_pages_go_forwards_and_backwards(db: Database) -> None:
     ids = await people(db, 5)
