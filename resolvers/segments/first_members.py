@@ -3,13 +3,20 @@ everybody: profiles are looked through in their order until there are enough mem
 Where members are rare that takes longer than to find them all, so it is given up soon.
 """
 
+from collections.abc import Sequence
+
 from bson import ObjectId
 
 from resolvers.db import Database, Document
 from resolvers.id_reads import read_ids
 from resolvers.pages import Order, Page, PageRequest, both, keyset_filter, sort_of
 from resolvers.pipelines import Question
-from resolvers.pipelines.steps import by_profiles, open_facts, undecided
+from resolvers.pipelines.steps import (
+    by_profiles,
+    open_facts,
+    possible_members,
+    undecided,
+)
 from resolvers.segments.estimates import best_way, cost_of_one, sample_events
 from resolvers.segments.holding import new_page
 from resolvers.segments.sets import read_sets_of
@@ -17,9 +24,14 @@ from resolvers.segments.sets import read_sets_of
 AT_FIRST = 3
 """Profiles that are looked at first, for each member that is wanted."""
 
-SHARE = 2.0
-"""What may be spent, as it is expected, of what it costs to find all members: to look
-at some profiles takes a third to all of what is expected."""
+SHARE = 0.7
+"""What may be spent, as it is expected, of what it costs to find all members."""
+
+TELLING = 0.2
+"""Microseconds, for each profile there is, to bring all members together."""
+
+GLANCE = 0.1
+"""What it takes to look at a profile, of what it takes to read somebody's events."""
 
 
 async def first_page(
@@ -56,34 +68,39 @@ async def first_members(
 ) -> tuple[list[ObjectId], bool] | None:
     """At least so many members that pass `beyond`, in the order of their ids, and
     whether they are all; None when they are too rare. `size` profiles are looked at
-    first, then as many as will do by those, `most` in all."""
+    first, then as many as will do by those. `most` is what may be spent: to read the
+    events of one is 1, to look at a profile `GLANCE`."""
     found: list[ObjectId] = []
-    left = most
-    while 0 < size <= left:
+    looked_at = histories = 0
+    if size > most:
+        return None
+    while size:
         ids = await _next(db, beyond, direction, size)
-        if ids:
-            found += await _members(db, asked, ids, direction)
+        members, undecided_ones = await _members(db, asked, ids, direction)
+        found += members
+        looked_at += len(ids)
+        histories += undecided_ones
         is_all = len(ids) < size
         if is_all or len(found) >= wanted:
             return found, is_all
-        left -= size
         # Half as many again, for chance; of few little is to be learnt.
-        looked_at, lacking = most - left, wanted - len(found)
-        needed = looked_at * 3 * lacking // (2 * max(len(found), 1))
-        if needed > 2 * left:
+        needed = looked_at * 3 * (wanted - len(found)) // (2 * max(len(found), 1))
+        each = GLANCE + histories / looked_at
+        left = most - looked_at * each
+        if needed * each > 2 * left:
             break
-        size = min(needed, 4 * looked_at, left)
+        size = min(needed, 4 * looked_at, int(left / each))
         ahead = {"_id": {"$gt" if direction > 0 else "$lt": ids[-1]}}
         beyond = both(beyond, ahead)
     return None
 
 
 async def _worth_looking_at(db: Database, asked: Question) -> int:
-    """How many profiles may be looked at before it is better to find all members."""
+    """Of how many the events may be read before it is better to find all members."""
     facts = open_facts(asked)
     sample = await sample_events(db)
     people = await db.profiles.estimated_document_count()
-    cost = sum(best_way(sample, fact).cost for fact in facts)
+    cost = TELLING * people + sum(best_way(sample, fact).cost for fact in facts)
     return int(SHARE * cost / cost_of_one(sample, facts, people))
 
 
@@ -96,14 +113,24 @@ async def _next(
 
 
 async def _members(
-    db: Database, asked: Question, ids: list[ObjectId], direction: int
-) -> list[ObjectId]:
+    db: Database, asked: Question, ids: Sequence[ObjectId], direction: int
+) -> tuple[list[ObjectId], int]:
+    """Those of the profiles that are members, and of how many the events were read."""
+    if not ids:
+        return [], 0
     span = {"_id": {"$gte": min(ids[0], ids[-1]), "$lte": max(ids[0], ids[-1])}}
-    mine = [{"$match": both(span, undecided(asked))}]
-    candidates = await read_ids(db.profiles, mine)
+    possible = await read_ids(
+        db.profiles, [{"$match": both(span, possible_members(asked))}]
+    )
+    if not possible:
+        return [], 0
+    # So much for everybody: what follows is asked of those who are left alone.
+    among = {"_id": {"$in": possible}}
+    candidates = await read_ids(
+        db.profiles, [{"$match": both(among, undecided(asked))}]
+    )
     sets = await read_sets_of(db, open_facts(asked), candidates, len(candidates))
     answer = by_profiles(asked, candidates, sets)
-    return await read_ids(
-        db.profiles,
-        [{"$match": both(span, answer.match or {})}, {"$sort": {"_id": direction}}],
-    )
+    mine = {"$match": both(among, answer.match or {})}
+    stages: list[Document] = [mine, {"$sort": {"_id": direction}}]
+    return await read_ids(db.profiles, stages), len(candidates)

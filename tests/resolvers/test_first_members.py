@@ -8,7 +8,7 @@ from resolvers.db import Database
 from resolvers.pages import Order, PageRequest
 from resolvers.segments import preview
 from resolvers.segments.first_members import first_members, first_page
-from tests.resolvers.test_segments import NOW, only, ordered_for, people
+from tests.resolvers.test_segments import NAMED, NOW, only, ordered_for, people
 
 pytestmark = pytest.mark.anyio
 
@@ -38,20 +38,34 @@ async def test_more_are_looked_at_when_that_promises_enough(db: Database) -> Non
 async def test_rare_members_are_not_looked_for(db: Database) -> None:
     ids = await people(db, 20)
 
-    # None of four: twelve more, where that is not too many.
-    assert await found(db, 10, 1, 2, 4, most=16) == (ids[10:16], False)
-    assert await found(db, 10, 1, 2, 4, most=15) == (ids[10:15], False)
+    # None of four: twelve more, where that is not too much.
+    assert await found(db, 10, 1, 2, 4, most=18) == (ids[10:16], False)
+    assert await found(db, 10, 1, 2, 4, most=17) == (ids[10:15], False)
+    assert await found(db, 10, 1, 2, 4, most=11) is None
     assert await found(db, 10, 1, 2, 4, most=10) is None
-    assert await found(db, 10, 1, 2, 4, most=9) is None
     assert await found(db, 0, 1, 2, 4, most=3) is None
+
+
+async def test_to_look_at_profiles_costs_less_than_to_read_events(
+    db: Database,
+) -> None:
+    ids = await people(db, 20)
+    asked = (await preview(db, parse(only(NAMED, ordered_for(10))), NOW)).asked
+
+    # Two of four have a name, so that their events are read; none is a member.
+    assert await first_members(db, asked, {}, 1, 2, size=4, most=10) == (
+        [ids[11], ids[13], ids[15]],
+        False,
+    )
+    assert await first_members(db, asked, {}, 1, 2, size=4, most=6) is None
 
 
 async def test_of_few_little_is_learnt(db: Database) -> None:
     ids = await people(db, 20)
 
     # One, three more, twelve more, and then as many as there may be.
-    assert await found(db, 18, 1, 2, 1, most=40) == (ids[18:], True)
-    assert await found(db, 18, 1, 2, 1, most=39) is None
+    assert await found(db, 18, 1, 2, 1, most=45) == (ids[18:], True)
+    assert await found(db, 18, 1, 2, 1, most=43) is None
 
 
 async def test_what_may_be_spent_depends_on_what_all_cost(
