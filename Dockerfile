@@ -36,7 +36,7 @@ ENV PATH=/runtime/bin:$PATH \
     AUDIENCE_LOG=json
 USER audience
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10m \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('AUDIENCE_PORT', '8000') + '/health/ready', timeout=2)"]
 ENTRYPOINT ["python", "-m", "server"]
 CMD ["serve"]

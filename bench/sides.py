@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import BenchFailed
+from server.serve import PROTOCOL
 
 ROOT = Path(__file__).parents[1]
 NODE = Path(__file__).parent / "node"
 READY_SECONDS = 60
 STOP_SECONDS = 10
 UNLIMITED = "1000000000/minute"
-PROTOCOL = "server.protocol:JoiningProtocol"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gql.consent import ConsentMutation
 from gql.erasures import ErasureMutation
 from gql.errors import present
 from gql.events import EventQuery
-from gql.execution import CompiledExecutor, CompiledSchema, DocumentCache
+from gql.execution import CompiledSchema, DocumentCache
 from gql.form_changes import FormMutation
 from gql.forms import FormQuery
 from gql.growth import GrowthQuery
@@ -114,5 +114,4 @@ schema = AudienceSchema(
     subscription=Subscription,
     config=StrawberryConfig(scalar_map=dict(SCALARS)),
     extensions=[DocumentCache, Limits],
-    execution_context_class=CompiledExecutor,
 )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from resolvers.db import Database, find
@@ -15,6 +16,8 @@ from resolvers.places.points import give_points
 from resolvers.summaries import complete_times
 
 LEASE_SECONDS = 60
+
+_log = structlog.get_logger("audience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ async def migrate(db: Database, steps: Sequence[Migration]) -> None:
     if not waiting:
         return
     holder = secrets.token_hex(8)
-    while not await _lease(db, "migrations", holder):  # noqa: ASYNC110 - across processes
-        await asyncio.sleep(0.5)
+    if not await _lease(db, "migrations", holder):
+        _log.info("waiting for another process that brings the database up to date")
+        while not await _lease(db, "migrations", holder):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
     try:
         async with _renewing(db, "migrations", holder):
             for step in waiting:
@@ -73,6 +78,7 @@ async def _renewing(db: Database, name: str, holder: str) -> AsyncIterator[None]
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 4)
+            _log.info("still bringing the database up to date")
             until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
             with contextlib.suppress(PyMongoError):
                 await db.leases.update_one(
@@ -89,7 +95,7 @@ async def _renewing(db: Database, name: str, holder: str) -> AsyncIterator[None]
 async def _lease(db: Database, name: str, holder: str) -> bool:
     """Takes the lease `name`; False while another holder has it."""
     now = datetime.now(UTC)
-    free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lt": now}}]}
+    free = {"_id": name, "until": {"$lt": now}}
     lease = {"holder": holder, "until": now + timedelta(seconds=LEASE_SECONDS)}
     try:
         await db.leases.update_one(free, {"$set": lease}, upsert=True)

@@ -131,7 +131,8 @@ async def rebuild_all(db: Database) -> Rebuilt:
 async def complete_times(db: Database) -> None:
     """Rebuilds the summaries that have fewer of a metric's newest times than they may
     have: where the events are more than the times that were kept once. Safe at any
-    time, as `rebuild` is; what is done is not done again."""
+    time, as `rebuild` is; what is done is not done again. That some times are missing
+    between others is not seen: only `rebuild_all` finds that."""
     last: ObjectId | None = None
     while rows := await aggregate(db.profiles, _incomplete(last)):
         for some in _portions([row for row in rows if "n" in row]):

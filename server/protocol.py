@@ -14,17 +14,17 @@ class JoiningProtocol(HttpToolsProtocol):
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        joining = _JoiningTransport(transport, self.loop)
+        joining = JoiningTransport(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", joining))
 
     def handle_websocket_upgrade(self) -> None:
-        joining = cast("_JoiningTransport", self.transport)
+        joining = cast("JoiningTransport", self.transport)
         joining.flush()
         self.transport = joining.transport
         super().handle_websocket_upgrade()
 
 
-class _JoiningTransport:
+class JoiningTransport:
     """Keeps the head of an answer until what comes next, or the event loop's next
     turn. All else is the transport's own."""
 
@@ -47,8 +47,8 @@ class _JoiningTransport:
 
     def flush(self) -> None:
         """Writes the head that waits, if any."""
-        if self._head:
-            head, self._head = self._head, b""
+        head, self._head = self._head, b""
+        if head and not self.transport.is_closing():
             self.transport.write(head)
 
     def close(self) -> None:

@@ -91,7 +91,9 @@ class DocumentCache(PerDocument):
             key = _admission(execution.schema, execution.query, name, execution.context)
             if key is not None:
                 admitted = _documents_of(execution.schema._schema).admitted
-                admitted.keep(key, len(key[0]), Admitted(known.document))
+                kept = admitted.get(key)
+                if kept is None or kept.document is not known.document:
+                    admitted.keep(key, len(key[0]), Admitted(known.document))
         yield
 
 

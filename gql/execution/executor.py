@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from graphql import (
     ExecutionResult,
@@ -19,7 +19,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.execution.compiler import MAX_FIELDS, compile_plan
 from gql.execution.complete import NotPlanned
-from gql.execution.known import Execution
+from gql.execution.known import Executing
 from gql.execution.loads import forget
 from gql.execution.plan import Plan
 from gql.execution.reads import Reads, reads_of
@@ -73,11 +73,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         return super().execute_operation(serially)
 
 
-Planned: TypeAlias = CompiledExecutor | Execution
-
-
 def execute(
-    execution: Planned,
+    execution: Executing,
     serially: bool | None = None,
     *,
     is_planned: bool = True,
@@ -100,7 +97,7 @@ def execute(
 
 
 async def _execute_plan(
-    execution: Planned,
+    execution: Executing,
     plan: Plan,
     plans: "Plans",
     serially: bool | None,
@@ -135,7 +132,7 @@ class Plans:
     uncovered: int = 0
     operations: "OrderedDict[Hashable, Operation]" = field(default_factory=OrderedDict)
 
-    def operation_of(self, executor: Planned) -> "Operation | None":
+    def operation_of(self, executor: Executing) -> "Operation | None":
         """What is kept of the executor's operation; None when nothing can be."""
         operation = executor.operation
         if operation.loc is None or self.traits is None:
@@ -152,7 +149,7 @@ class Plans:
             self.operations.move_to_end(key)
         return known
 
-    def plan_for(self, executor: Planned, known: "Operation | None") -> Plan | None:
+    def plan_for(self, executor: Executing, known: "Operation | None") -> Plan | None:
         """The plan of the executor's operation; None when graphql-core has to do."""
         if known is None or self.traits is None:
             return None
@@ -207,14 +204,14 @@ def plans_of(schema: GraphQLSchema) -> Plans:
     return plans
 
 
-def _steering(executor: Planned) -> tuple[str, ...] | None:
+def _steering(executor: Executing) -> tuple[str, ...] | None:
     try:
         return steering_names(executor)
     except NotPlanned:
         return None
 
 
-def _reads(executor: Planned) -> Reads:
+def _reads(executor: Executing) -> Reads:
     return reads_of(executor.schema, executor.fragment_definitions, executor.operation)
 
 

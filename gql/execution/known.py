@@ -4,7 +4,6 @@ until graphql-core has to do something: to build one takes as long as a small pl
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from graphql import DocumentNode, GraphQLResolveInfo
-from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
@@ -97,7 +96,7 @@ class Execution:
         if self._executor is None:
             known = self._known
             build: Any = known.executor_class.build
-            self._executor = build(
+            built = build(
                 self.schema,
                 known.document,
                 self.root_value,
@@ -106,7 +105,10 @@ class Execution:
                 known.name,
                 is_awaitable=optimized_is_awaitable,
             )
-        return cast("CompiledExecutor", self._executor)
+            if isinstance(built, list):  # what was coerced is something else by now
+                raise built[0]
+            self._executor = cast("CompiledExecutor", built)
+        return self._executor
 
     def build_resolve_info(self, *arguments: Any) -> GraphQLResolveInfo[Any]:
         """What a resolver of Strawberry's is told."""
@@ -119,4 +121,5 @@ class Execution:
             self._executor = None
 
 
-Executing: TypeAlias = Executor[Any] | Execution
+Executing: TypeAlias = "CompiledExecutor | Execution"
+"""What a plan is run for."""

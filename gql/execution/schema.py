@@ -14,7 +14,7 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from gql.execution.documents import admitted_document, execution_of
-from gql.execution.executor import execute
+from gql.execution.executor import CompiledExecutor, execute
 from gql.execution.known import Execution
 
 
@@ -24,8 +24,12 @@ class CompiledSchema(strawberry.Schema):
     Strawberry's way to the executor (a context, extensions, parsing, validation) costs
     more than most operations. It is left out only where all extensions are
     `PerDocument`. What they would refuse, and variables that are wrong, go the whole
-    way, which says what is wrong.
+    way, which says what is wrong. `CompiledExecutor` is its `execution_context_class`.
     """
+
+    def __init__(self, *types: Any, **options: Any) -> None:
+        options["execution_context_class"] = CompiledExecutor
+        super().__init__(*types, **options)
 
     async def execute(
         self,

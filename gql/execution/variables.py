@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphql import (
+    GraphQLError,
     GraphQLInputObjectType,
     GraphQLInputType,
     Undefined,
@@ -15,7 +16,10 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.pyutils import is_iterable
-from graphql.utilities.coerce_input_value import coerce_default_value
+from graphql.utilities.coerce_input_value import (
+    coerce_default_value,
+    coerce_input_literal,
+)
 
 Coerce = Callable[[Any], Any]
 Read = Callable[[Mapping[str, Any]], VariableValues | None]
@@ -37,31 +41,29 @@ def variables_reader(values: VariableValues, objects: Objects) -> Read | None:
             coerce = _coercing(signature.type, objects, ())
         except _Unbounded:
             return None
-        given_by_default = signature.default is not None
-        absent = is_non_null_type(signature.type) and not given_by_default
-        variables.append((name, signature, coerce, absent, given_by_default))
+        default = signature.default.literal if signature.default else None
+        is_needed = is_non_null_type(signature.type) and default is None
+        variables.append((name, signature, coerce, default, is_needed))
 
     def read(given: Mapping[str, Any]) -> VariableValues | None:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, signature, coerce, absent_is_wrong, given_by_default in variables:
+        for name, signature, coerce, default, is_needed in variables:
             value = given.get(name, Undefined)
-            if value is Undefined:
-                if absent_is_wrong:
-                    return None
-                sources[name] = VariableValueSource(signature)
-                if not given_by_default:
-                    continue
-                try:
-                    coerced[name] = coerce_default_value(signature)
-                except Exception:  # noqa: BLE001 - graphql-core tells what is wrong
-                    return None
-                continue
-            sources[name] = VariableValueSource(signature, value)
-            result = coerce(value)
-            if result is Undefined:
+            if value is not Undefined:
+                sources[name] = VariableValueSource(signature, value)
+                value = coerce(value)
+            elif is_needed:
                 return None
-            coerced[name] = result
+            else:
+                sources[name] = VariableValueSource(signature)
+                if default is None:
+                    continue
+                # Made anew: nobody is to have what another request may change.
+                value = coerce_input_literal(default, signature.type)
+            if value is Undefined:
+                return None
+            coerced[name] = value
         return VariableValues(sources, coerced)
 
     return read
@@ -143,6 +145,9 @@ def _object(
             len(value) != 1 or len(coerced) != 1 or None in coerced.values()
         ):
             return Undefined
-        return type_.out_type(coerced)
+        try:
+            return type_.out_type(coerced)
+        except GraphQLError:
+            return Undefined
 
     return coerce

@@ -29,7 +29,7 @@ _VERY_FEW = 100  # nothing else needs to be thought of
 _LIGHT = 4  # times lighter than others may those be of whom it is open
 _AT_ONCE = 4
 _SAMPLE = 400
-_SAMPLED = 20 * _SAMPLE  # people; a larger sample of them would be sorted as a whole
+_FEWEST_SAMPLED = 20 * _SAMPLE  # people; of fewer it would be sorted as a whole
 _SCAN = 0.5  # microseconds to look at a profile
 _FEW_PEOPLE = 1_000  # any way is fast
 
@@ -105,7 +105,7 @@ async def all_settled(db: Database, questions: Sequence[Question]) -> list[Quest
 async def _may_be_few(db: Database, asked: Question, people: int, few: int) -> bool:
     """Whether it may be open for no more than `few`, as far as a sample can tell."""
     # Of fewer people a sample takes as long as to look at all of them.
-    if people <= max(2 * few, _SAMPLED) or _SAMPLE * few < people:
+    if people <= max(2 * few, _FEWEST_SAMPLED) or _SAMPLE * few < people:
         return True
     stages: list[Document] = [
         {"$sample": {"size": _SAMPLE}},

@@ -40,8 +40,8 @@ async def filtered_profiles(
     up.
     """
     name = name_of(definition, zone, order, search)
-    await check_references(db, definition, path)
-    references = await references_of(db, definition)
+    metrics = await check_references(db, definition, path)
+    references = await references_of(db, definition, metrics=metrics)
     (asked,) = questions_of([definition], now, zone, references, search_filter(search))
     if asked.match is not None:
         return await read_page(db.profiles, asked.match, order, page, scope=asked)

@@ -27,8 +27,8 @@ AT_FIRST = 3
 SHARE = 0.7
 """What may be spent, as it is expected, of what it costs to find all members."""
 
-TELLING = 0.2
-"""Microseconds, for each profile there is, to bring all members together."""
+TELLING = 1.0
+"""Microseconds to bring together all members, for each that there may be."""
 
 GLANCE = 0.1
 """What it takes to look at a profile, of what it takes to read somebody's events."""
@@ -100,7 +100,10 @@ async def _worth_looking_at(db: Database, asked: Question) -> int:
     facts = open_facts(asked)
     sample = await sample_events(db)
     people = await db.profiles.estimated_document_count()
-    cost = TELLING * people + sum(best_way(sample, fact).cost for fact in facts)
+    cost = 0.0
+    for fact in facts:
+        way = best_way(sample, fact)
+        cost += way.cost + TELLING * min(people, sample.of(fact, way.by))
     return int(SHARE * cost / cost_of_one(sample, facts, people))
 
 

@@ -63,11 +63,11 @@ async def test_a_step_may_take_longer_than_a_lease(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[int] = []
-    monkeypatch.setattr("resolvers.migrations.LEASE_SECONDS", 2)
+    monkeypatch.setattr("resolvers.migrations.LEASE_SECONDS", 4)
 
     async def run(db: Database) -> None:
         ran.append(1)
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
 
     steps = [Migration(1, "Slow", run), step(2, ran)]
     await asyncio.gather(*(migrate(db, steps) for _ in range(2)))

@@ -29,6 +29,7 @@ from resolvers.segments import (
     segments_by_id,
     update_segment,
 )
+from resolvers.segments.answers import settled
 from resolvers.segments.records import dependants
 from resolvers.summaries import rebuild_all
 
@@ -173,6 +174,32 @@ async def test_what_a_count_needs_beforehand_is_read_once(
             "too many": ["_candidates", "read_sets"],
         }[crowd]
     )
+
+
+async def test_of_many_people_a_sample_tells_whether_to_look_at_all(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await people(db, 6)
+    for name, value in (("FEW", 1), ("_VERY_FEW", 0), ("_SAMPLE", 6)):
+        monkeypatch.setattr(answers, name, value)
+    monkeypatch.setattr(answers, "_FEWEST_SAMPLED", 0)
+    reads: list[str] = []
+    for name in ("_candidates", "read_sets"):
+        monkeypatch.setattr(answers, name, _noting(reads, getattr(answers, name)))
+    nobody = {
+        "property": {"filter": {"path": "firstName", "is": {"text": {"equals": "X"}}}}
+    }
+    found = []
+
+    for conditions in ([ordered_for(3)], [nobody, ordered_for(3)]):
+        asked = (await preview(db, parse(only(*conditions)), NOW)).asked
+        answer = await settled(db, asked, None)
+        rows = await aggregate(db.profiles, answer.stages)
+        found.append((reads.copy(), sorted(row["_id"] for row in rows)))
+        reads.clear()
+
+    # It is open for all, so that they are not looked for; then for nobody.
+    assert found == [([], ids[3:]), (["_candidates"], [])]
 
 
 def _noting(reads: list[str], read: Any) -> Any:

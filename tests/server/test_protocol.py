@@ -8,10 +8,18 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from server.protocol import JoiningProtocol
+from server.protocol import JoiningProtocol, JoiningTransport
 from tests.server.conftest import free_port
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    # As the server runs, and as Python's own loop writes.
+    pytest.mark.parametrize(
+        "anyio_backend",
+        [("asyncio", {"use_uvloop": it}) for it in (True, False)],
+        ids=["uvloop", "asyncio"],
+    ),
+]
 
 written: list[list[bytes]] = []
 
@@ -169,3 +177,22 @@ async def test_what_is_not_http_is_told_so(wire: Wire) -> None:
 
     assert await wire.head() == "HTTP/1.1 400 Bad Request"
     assert await wire.reader.read() == b"Invalid HTTP request received."
+
+
+async def test_a_head_is_not_written_to_what_is_closed() -> None:
+    class Reset:
+        def write(self, data: bytes) -> None:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+
+        def is_closing(self) -> bool:
+            return True
+
+    reset: Any = Reset()
+    transport = JoiningTransport(reset, asyncio.get_running_loop())
+
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    transport.flush()
+    transport.flush()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        transport.write(b"more")

@@ -43,12 +43,12 @@ class Asking:
         kind = "mutation" if root is self.world.mutation else "query"
         declared = ", ".join(f"${it}: {VARIABLES[it][0]}" for it in sorted(self.used))
         head = f"{kind} Asked({declared})" if declared else kind
-        variables = {}
-        for name in sorted(self.used):
-            value = chance.choice(VARIABLES[name][1])
-            if value is not ...:
-                variables[name] = value
-        return "\n".join([f"{head} {body}", *self.fragments]), variables
+        return "\n".join([f"{head} {body}", *self.fragments]), self.variables()
+
+    def variables(self) -> dict[str, Any]:
+        """Values for those that the operation has, others each time."""
+        values = {it: self.chance.choice(VARIABLES[it][1]) for it in sorted(self.used)}
+        return {name: value for name, value in values.items() if value is not ...}
 
     def _selection(self, made: Made, depth: int) -> str:
         chance = self.chance

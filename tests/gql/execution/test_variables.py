@@ -3,7 +3,13 @@
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    parse,
+)
 from graphql.execution.values import VariableValues, get_variable_values
 
 from gql.execution.variables import variables_reader
@@ -24,7 +30,6 @@ ABSENT: Any = object()
 SOUND: list[tuple[str, Any]] = [
     *[("String", it) for it in ("x", "", None, ABSENT)],
     *[("String!", it) for it in ("x", "")],
-    ("String!", "x"),
     *[('String! = "y"', it) for it in ("x", ABSENT)],
     *[("Int = 3", it) for it in (4, None, ABSENT, 2.0)],
     ("Float", 1),
@@ -122,6 +127,39 @@ def test_wrong_values_are_left_to_graphql_core(type_: str, value: Any) -> None:
     assert read is not None
     assert isinstance(_by_graphql_core(SCHEMA, type_, value), list)
     assert read(_given(value)) is None
+
+
+def test_what_an_input_type_refuses_by_itself_is_left_to_graphql_core() -> None:
+    schema = build_schema("input Even { number: Int } type Query { hello: String }")
+
+    def out_type(value: dict[str, Any]) -> Any:
+        if value["number"] % 2:
+            raise GraphQLError("This is odd.")
+        return value["number"]
+
+    even: Any = schema.type_map["Even"]
+    even.out_type = out_type
+    values = _by_graphql_core(schema, "Even", {"number": 2})
+    assert isinstance(values, VariableValues)
+    read = variables_reader(values, {})
+    assert read is not None
+
+    assert isinstance(_by_graphql_core(schema, "Even", {"number": 1}), list)
+    assert read(_given({"number": 1})) is None
+    assert (read(_given({"number": 4})) or values).coerced == {"it": 4}
+
+
+def test_a_default_is_not_shared_by_requests() -> None:
+    read = variables_reader(_known("[Int] = [1, 2]"), {})
+    assert read is not None
+    first = read({})
+    assert first is not None
+
+    first.coerced["it"].append(3)
+
+    second = read({})
+    assert second is not None
+    assert second.coerced == {"it": [1, 2]}
 
 
 @pytest.mark.parametrize("type_", ["Group", "[Group]", "Holder"])
