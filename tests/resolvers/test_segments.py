@@ -180,7 +180,7 @@ async def test_of_many_people_a_sample_tells_whether_to_look_at_all(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await people(db, 6)
-    for name, value in (("FEW", 1), ("_VERY_FEW", 0), ("_SAMPLE", 6)):
+    for name, value in (("FEW", 1), ("_VERY_FEW", 1), ("_SAMPLE", 6)):
         monkeypatch.setattr(answers, name, value)
     monkeypatch.setattr(answers, "_FEWEST_SAMPLED", 0)
     reads: list[str] = []
