@@ -55,6 +55,7 @@ async def migrate(db: Database, steps: Sequence[Migration]) -> None:
     holder = secrets.token_hex(8)
     if not await _lease(db, "migrations", holder):
         _log.info("waiting for another process that brings the database up to date")
+        # It may be on another machine.
         while not await _lease(db, "migrations", holder):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
     try:

@@ -1,6 +1,7 @@
 """The `audience` command: serve, and what an operator does beside it."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -48,6 +49,8 @@ def main() -> None:
     """Runs the command; what the user can mend is one sentence and exit code 1."""
     from server.serve import PortTaken
 
+    with contextlib.suppress(BadSettings):  # told by the command, if it has any use
+        configure_logs(read_settings())  # to standard error: results are for pipes
     try:
         cli(prog_name="audience")
     except AudienceError as error:

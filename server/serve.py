@@ -47,6 +47,7 @@ def serve(settings: Settings, load_demo: Load | None = None) -> None:
 
     MongodFailed when the embedded database dies.
     """
+    configure_logs(settings)
     with (
         _stopping(),
         contextlib.suppress(Stopped),
@@ -76,7 +77,6 @@ def _run(
     mongod: Mongod | None,
     first_key: str | None,
 ) -> None:
-    configure_logs(settings)
     config = uvicorn.Config(
         APP,
         factory=True,

@@ -24,11 +24,13 @@ class CompiledSchema(strawberry.Schema):
     Strawberry's way to the executor (a context, extensions, parsing, validation) costs
     more than most operations. It is left out only where all extensions are
     `PerDocument`. What they would refuse, and variables that are wrong, go the whole
-    way, which says what is wrong. `CompiledExecutor` is its `execution_context_class`.
+    way, which says what is wrong.
+
+    Its `execution_context_class` is a `CompiledExecutor`.
     """
 
     def __init__(self, *types: Any, **options: Any) -> None:
-        options["execution_context_class"] = CompiledExecutor
+        options.setdefault("execution_context_class", CompiledExecutor)
         super().__init__(*types, **options)
 
     async def execute(
@@ -72,6 +74,8 @@ class CompiledSchema(strawberry.Schema):
             result: Any = execute(execution)
             if optimized_is_awaitable(result):
                 result = await result
+        except GraphQLError as error:
+            result = Executed(None, [error])
         except Exception as error:  # noqa: BLE001 - as Strawberry answers it
             result = Executed(None, [GraphQLError(str(error), original_error=error)])
         if result.errors:

@@ -60,7 +60,10 @@ def variables_reader(values: VariableValues, objects: Objects) -> Read | None:
                 if default is None:
                     continue
                 # Made anew: nobody is to have what another request may change.
-                value = coerce_input_literal(default, signature.type)
+                try:
+                    value = coerce_input_literal(default, signature.type)
+                except Exception:  # noqa: BLE001 - graphql-core tells what is wrong
+                    return None
             if value is Undefined:
                 return None
             coerced[name] = value
@@ -137,7 +140,10 @@ def _object(
             elif is_required:
                 return Undefined
             else:
-                given = coerce_default_value(field)
+                try:
+                    given = coerce_default_value(field)
+                except Exception:  # noqa: BLE001 - graphql-core tells what is wrong
+                    return Undefined
                 if given is Undefined:
                     continue
             coerced[out_name] = given

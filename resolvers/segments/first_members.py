@@ -24,6 +24,9 @@ from resolvers.segments.sets import read_sets_of
 AT_FIRST = 3
 """Profiles that are looked at first, for each member that is wanted."""
 
+AT_ONCE = 100_000
+"""Profiles that are looked at together at most: filters name who is left of them."""
+
 SHARE = 0.7
 """What may be spent, as it is expected, of what it costs to find all members."""
 
@@ -68,28 +71,32 @@ async def first_members(
 ) -> tuple[list[ObjectId], bool] | None:
     """At least so many members that pass `beyond`, in the order of their ids, and
     whether they are all; None when they are too rare. `size` profiles are looked at
-    first, then as many as will do by those. `most` is what may be spent: to read the
-    events of one is 1, to look at a profile `GLANCE`."""
+    first, then as many as will do by those, and no fewer than so far. `most` is what
+    may be spent: to read the events of one is 1, to look at a profile `GLANCE`."""
     found: list[ObjectId] = []
-    looked_at = histories = 0
-    if size > most:
-        return None
-    while size:
+    looked_at = histories = rounds = 0
+    while size > 0 and (looked_at + size) * GLANCE <= most:
         ids = await _next(db, beyond, direction, size)
-        members, undecided_ones = await _members(db, asked, ids, direction)
-        found += members
+        possible, unsure = await _possible(db, asked, ids)
         looked_at += len(ids)
-        histories += undecided_ones
+        histories += len(unsure)
+        rounds += 1
+        left = most - looked_at * GLANCE - histories
+        if left < 0:
+            break
+        found += await _members(db, asked, possible, unsure, direction)
         is_all = len(ids) < size
         if is_all or len(found) >= wanted:
             return found, is_all
+        if rounds > 1 and not found and not histories:
+            break  # rather the few who may be are looked for
         # Half as many again, for chance; of few little is to be learnt.
         needed = looked_at * 3 * (wanted - len(found)) // (2 * max(len(found), 1))
+        needed = max(needed, looked_at)
         each = GLANCE + histories / looked_at
-        left = most - looked_at * each
         if needed * each > 2 * left:
             break
-        size = min(needed, 4 * looked_at, int(left / each))
+        size = min(needed, 4 * looked_at, int(left / each), AT_ONCE)
         ahead = {"_id": {"$gt" if direction > 0 else "$lt": ids[-1]}}
         beyond = both(beyond, ahead)
     return None
@@ -115,25 +122,32 @@ async def _next(
     return await read_ids(db.profiles, stages)
 
 
-async def _members(
-    db: Database, asked: Question, ids: Sequence[ObjectId], direction: int
-) -> tuple[list[ObjectId], int]:
-    """Those of the profiles that are members, and of how many the events were read."""
+async def _possible(
+    db: Database, asked: Question, ids: Sequence[ObjectId]
+) -> tuple[list[ObjectId], list[ObjectId]]:
+    """Those of the profiles, which follow each other, who may be members, and those of
+    whom only the events tell."""
     if not ids:
-        return [], 0
+        return [], []
     span = {"_id": {"$gte": min(ids[0], ids[-1]), "$lte": max(ids[0], ids[-1])}}
-    possible = await read_ids(
-        db.profiles, [{"$match": both(span, possible_members(asked))}]
-    )
+    match = {"$match": both(span, possible_members(asked))}
+    possible = await read_ids(db.profiles, [match])
     if not possible:
-        return [], 0
-    # So much for everybody: what follows is asked of those who are left alone.
-    among = {"_id": {"$in": possible}}
-    candidates = await read_ids(
-        db.profiles, [{"$match": both(among, undecided(asked))}]
-    )
-    sets = await read_sets_of(db, open_facts(asked), candidates, len(candidates))
-    answer = by_profiles(asked, candidates, sets)
-    mine = {"$match": both(among, answer.match or {})}
-    stages: list[Document] = [mine, {"$sort": {"_id": direction}}]
-    return await read_ids(db.profiles, stages), len(candidates)
+        return [], []
+    match = {"$match": both({"_id": {"$in": possible}}, undecided(asked))}
+    return possible, await read_ids(db.profiles, [match])
+
+
+async def _members(
+    db: Database,
+    asked: Question,
+    possible: Sequence[ObjectId],
+    unsure: Sequence[ObjectId],
+    direction: int,
+) -> list[ObjectId]:
+    if not possible:
+        return []
+    sets = await read_sets_of(db, open_facts(asked), unsure, len(unsure))
+    answer = by_profiles(asked, unsure, sets)
+    match = {"$match": both({"_id": {"$in": possible}}, answer.match or {})}
+    return await read_ids(db.profiles, [match, {"$sort": {"_id": direction}}])

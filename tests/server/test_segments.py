@@ -66,6 +66,7 @@ def test_every_problem_is_printed(
         raise AudienceError.of(Problem(Code.INVALID, it, ()) for it in ("A.", "B."))
 
     monkeypatch.setattr("server.cli.cli", fail)
+    monkeypatch.setattr("server.cli.configure_logs", lambda settings: None)
 
     with pytest.raises(SystemExit) as ended:
         main()

@@ -10,14 +10,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from resolvers.db import Database
 from server.cli import serve_command
 from tests.server.conftest import (
     ROOT,
@@ -272,3 +276,23 @@ def _workers(parent: int) -> list[int]:
         for child in children
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
+
+
+def test_that_the_database_is_being_brought_up_to_date_is_told_beside_the_results(
+    mongodb_uri: str, db: Database
+) -> None:
+    where = {"MONGODB_URI": mongodb_uri, "AUDIENCE_DATABASE": db.name}
+    usual = run_audience("key", "list", **where)
+    until = datetime.now(UTC) + timedelta(seconds=4)
+    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+        client[db.name]["migrations"].delete_one({"_id": 1})
+        client[db.name]["leases"].insert_one(
+            {"_id": "migrations", "holder": "another", "until": until}
+        )
+
+    done = run_audience("key", "list", **where)
+
+    told = "waiting for another process that brings the database up to date"
+    assert (usual.returncode, usual.stderr) == (0, "")
+    assert (done.returncode, done.stdout) == (0, usual.stdout)
+    assert told in done.stderr

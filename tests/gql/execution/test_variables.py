@@ -147,6 +147,34 @@ def test_what_an_input_type_refuses_by_itself_is_left_to_graphql_core() -> None:
     assert isinstance(_by_graphql_core(schema, "Even", {"number": 1}), list)
     assert read(_given({"number": 1})) is None
     assert (read(_given({"number": 4})) or values).coerced == {"it": 4}
+    odd = "Even = {number: 1}"
+    values = _by_graphql_core(schema, odd, {"number": 2})
+    read = variables_reader(values, {})
+    assert read is not None
+    assert isinstance(_by_graphql_core(schema, odd, ABSENT), list)
+    assert read({}) is None
+
+
+def test_a_wrong_default_of_an_input_field_is_left_to_graphql_core() -> None:
+    schema = build_schema(
+        """
+        input Even { number: Int }
+        input Holder { even: Even = {number: 1} }
+        type Query { hello: String }
+        """
+    )
+
+    def out_type(value: dict[str, Any]) -> Any:
+        raise GraphQLError("This is odd.")
+
+    even: Any = schema.type_map["Even"]
+    even.out_type = out_type
+    values = _by_graphql_core(schema, "Holder", {"even": None})
+    read = variables_reader(values, {})
+    assert read is not None
+
+    assert isinstance(_by_graphql_core(schema, "Holder", {}), list)
+    assert read(_given({})) is None
 
 
 def test_a_default_is_not_shared_by_requests() -> None:
