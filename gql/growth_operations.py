@@ -9,6 +9,7 @@ from typing import Any
 from strawberry.utils.str_converters import to_camel_case
 
 from audience.growth import ActionName, IntegrationFigures, Ref, State
+from audience.integrations.checks import SECRET_TO_COME
 from audience.lists import name_key
 
 Variables = Callable[[Ref | None, State], dict[str, Any]]
@@ -356,12 +357,12 @@ OPERATIONS: dict[ActionName, Operation] = {
     ),
     ActionName.GIVE_SECRET: Operation(
         "Give the integration its secret",
-        "The tool shows it beside its webhooks.",
+        "The tool shows it beside its webhooks: put it in the place of the one here.",
         "updateIntegration",
         _input("updateIntegration", "integration {\n      id\n      secretHint\n    }"),
         lambda about, state: _given(
             id=_integration(about),
-            secret="copy-it-from-the-tool",  # noqa: S106
+            secret=SECRET_TO_COME,
         ),
     ),
     ActionName.SEE_INTEGRATION: Operation(

@@ -41,6 +41,7 @@ from audience.webhooks import check_url
 MAX_NAME = 200
 MAX_SECRET = 500
 MIN_SECRET = 8
+SECRET_TO_COME = "copy-it-from-the-tool"  # noqa: S105 - what stands in its place
 MAX_REF = 200
 
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -76,6 +77,8 @@ def check_secret(secret: str, path: tuple[str, ...] = ("secret",)) -> str:
             f"A secret has {MIN_SECRET} to {MAX_SECRET} printable ASCII characters.",
             path,
         )
+    if trimmed == SECRET_TO_COME:
+        raise InvalidInput("Put the secret that the tool shows in its place.", path)
     return trimmed
 
 

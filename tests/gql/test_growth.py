@@ -11,6 +11,7 @@ from bson import ObjectId
 from graphql import parse, validate
 
 from audience.growth import ActionName
+from audience.integrations.checks import SECRET_TO_COME
 from gql.growth_operations import OPERATIONS
 from gql.schema import schema
 from resolvers.db import Database
@@ -50,8 +51,12 @@ async def rules(api: Api) -> list[str]:
 
 
 async def act(api: Api, action: Any) -> Any:
-    """Sends the action's operation as it is, with a file where one is wanted."""
+    """Sends the action's operation as it is, with a file or a tool's secret where one
+    is wanted."""
     variables = dict(action["variables"])
+    given = variables.get("input", {})
+    if given.get("secret") == SECRET_TO_COME:
+        variables["input"] = {**given, "secret": "shown by the tool"}
     if "file" in variables:
         file = io.BytesIO(b"E-mail\nbob@example.org\n")
         variables["file"] = Uploaded(file)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from audience.errors import Code
+from audience.integrations.checks import SECRET_TO_COME
 from audience.keys import KeyKind, Viewer
 from tests.gql.conftest import Api, GraphQL
 
@@ -449,6 +450,20 @@ async def test_a_segment_takes_nobody(graphql: GraphQL) -> None:
             "message": "This is a segment: people are in it because they meet its "
             "conditions. Only a list can be joined.",
             "path": ["settings", "shopify", "listId"],
+        }
+    ]
+
+
+async def test_what_stands_in_a_secrets_place_is_none(graphql: GraphQL) -> None:
+    made = await create(
+        graphql, name="Shop", settings={"shopify": {}}, secret=SECRET_TO_COME
+    )
+
+    assert made["userErrors"] == [
+        {
+            "code": "INVALID",
+            "message": "Put the secret that the tool shows in its place.",
+            "path": ["secret"],
         }
     ]
 
