@@ -146,9 +146,10 @@ class ProfileQuery:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Only profiles in whose e-mail address, names, phone "
-                "number or external id every one of these words begins a word, "
-                "whatever its case and accents: at most 200 characters."
+                description="Only profiles with which every one of these words begins "
+                "something, whatever its case and accents: the e-mail address, a word "
+                "of its part before the @, a word of the names, the phone number or "
+                "the external id. At most 200 characters."
             ),
         ] = None,
         order_by: Annotated[

@@ -21,7 +21,16 @@ from gql.imports import ImportQuery
 from gql.integration_changes import IntegrationMutation
 from gql.integrations import IntegrationQuery
 from gql.keys import KeyMutation, KeyQuery
-from gql.limits import Limits
+from gql.limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_FIELDS,
+    MAX_FIELDS_WITHOUT_KEY,
+    MAX_NODES,
+    MAX_TOKENS,
+    MAX_TOKENS_WITHOUT_KEY,
+    Limits,
+)
 from gql.list_changes import ListMutation
 from gql.lists import ListQuery
 from gql.metrics import MetricQuery
@@ -40,7 +49,10 @@ from gql.webhooks import WebhookMutation, WebhookQuery
 
 @strawberry.type(
     description="What can be asked. Every field needs an API key, sent as "
-    "`Authorization: Bearer sk_...`, with the scope that its description names."
+    "`Authorization: Bearer sk_...`, with the scope that its description names. An "
+    f"operation may have {MAX_TOKENS:,} tokens, {MAX_FIELDS:,} fields, {MAX_DEPTH} "
+    f"levels and {MAX_ALIASES} aliases, and answer {MAX_NODES:,} objects; without a "
+    f"secret key {MAX_TOKENS_WITHOUT_KEY:,} tokens and {MAX_FIELDS_WITHOUT_KEY} fields."
 )
 class Query(
     ProfileQuery,

@@ -217,9 +217,10 @@ def export_list(
     data: Data = None,
 ) -> None:
     """Write the members of a list to standard output."""
+    from gql.ids import Kind
     from server.importing import export_members
 
-    _on_database(read_settings(data=data), lambda db: export_members(db, of))
+    _on_database(read_settings(data=data), lambda db: export_members(db, of, Kind.LIST))
 
 
 @export_cli.command("segment")
@@ -228,11 +229,12 @@ def export_segment(
     data: Data = None,
 ) -> None:
     """Write the members of a segment, as it is now, to standard output."""
+    from gql.ids import Kind
     from server.importing import export_members
 
     settings = read_settings(data=data)
     zone = ZoneInfo(settings.timezone)
-    _on_database(settings, lambda db: export_members(db, of, zone))
+    _on_database(settings, lambda db: export_members(db, of, Kind.SEGMENT, zone))
 
 
 @export_cli.command("rejected")

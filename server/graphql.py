@@ -17,10 +17,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
+from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
+from strawberry.schema.exceptions import (
+    CannotGetOperationTypeError,
+    InvalidOperationTypeError,
+)
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -28,6 +32,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from audience.keys import Viewer
@@ -37,7 +43,7 @@ from gql.errors import AccessRefused
 from server.auth import Refused, admit, bearer, secret_of
 from server.graphiql import page
 from server.middleware import request_id
-from server.refusals import CHARSET, refusal_response
+from server.refusals import CHARSET, not_taken, refusal_of, refusal_response
 from server.requests import (
     RESPONSE,
     QuickRequest,
@@ -132,7 +138,11 @@ class Endpoint(GraphQL[RequestContext, None]):
         except Refused as refusal:
             response = refusal_response(refusal, media_type(request.headers))
         except HTTPException as error:
-            response = refusal_response(_as_refusal(error), media_type(request.headers))
+            response = refusal_response(refusal_of(error), media_type(request.headers))
+        except InvalidOperationTypeError as error:
+            response = refusal_response(
+                not_taken(error.operation_type), media_type(request.headers)
+            )
         finally:
             await request.close()
         return await response(scope, receive, send)
@@ -157,6 +167,31 @@ class Endpoint(GraphQL[RequestContext, None]):
                 await self.get_sub_response(request),
             )
         return _Answer(orjson.dumps({"data": result.data}), media_type(request.headers))
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: RequestContext,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        try:
+            return await self.schema.execute(
+                request_data.query,
+                variable_values=request_data.variables,
+                context_value=context,
+                root_value=root_value,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=_ALLOWED[request_adapter.method],
+                operation_extensions=request_data.extensions,
+            )
+        except CannotGetOperationTypeError as error:
+            raise HTTPException(400, error.as_http_error_reason()) from error
+        except MissingQueryError as error:
+            reason = "No GraphQL query found in the request"
+            raise HTTPException(400, reason) from error
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -339,6 +374,11 @@ class _Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+_ALLOWED = {
+    "GET": {OperationType.QUERY},
+    "POST": {OperationType.QUERY, OperationType.MUTATION},
+}
+
 _NO_RESPONSE = Response()
 """Where Strawberry's view wants one; nothing here writes to it."""
 
@@ -363,19 +403,6 @@ async def _check_key(connection: HTTPConnection, secret: str | None = None) -> N
             raise AccessRefused(
                 "UNAUTHENTICATED", "This API key is unknown or revoked."
             )
-
-
-def _as_refusal(error: HTTPException) -> Refused:
-    if error.reason.endswith("not allowed when using GET"):
-        return Refused(
-            405,
-            "METHOD_NOT_ALLOWED",
-            "GET is for queries only: send mutations and subscriptions with POST.",
-            {"Allow": "POST"},
-        )
-    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
-    code = codes.get(error.status_code, "BAD_REQUEST")
-    return Refused(error.status_code, code, error.reason)
 
 
 def _is_request_error(response: GraphQLHTTPResponse) -> bool:

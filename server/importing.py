@@ -120,14 +120,17 @@ async def import_file(
         _tell(done, f"{shown}{data_option}")
 
 
-async def export_members(db: Database, of: str, zone: tzinfo = UTC) -> None:
-    """Writes the members of a list or segment to standard output, as CSV. `zone`: where
-    a day of the segment's conditions begins."""
-    if of.startswith(f"{Kind.SEGMENT}_"):
-        stored = stored_id(of, Kind.SEGMENT)
+async def export_members(db: Database, of: str, kind: Kind, zone: tzinfo = UTC) -> None:
+    """Writes the members of a list or segment to standard output, as CSV. `kind`: what
+    was asked for, should the id not tell. `zone`: where a day of the segment's
+    conditions begins."""
+    told = [each for each in (Kind.LIST, Kind.SEGMENT) if of.startswith(f"{each}_")]
+    kind = told[0] if told else kind
+    stored = stored_id(of, kind)
+    if kind is Kind.SEGMENT:
         parts = await segment_export(db, stored, datetime.now(UTC), zone)
     else:
-        parts = await list_export(db, stored_id(of, Kind.LIST))
+        parts = await list_export(db, stored)
     async for part in parts:
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()

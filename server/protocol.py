@@ -1,9 +1,12 @@
-"""How HTTP is spoken: uvicorn's protocol over httptools, with fewer writes."""
+"""How HTTP is spoken: uvicorn's protocol over httptools, with fewer writes, and streams
+that end with the server."""
 
 import asyncio
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class JoiningProtocol(HttpToolsProtocol):
@@ -16,6 +19,15 @@ class JoiningProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         joining = JoiningTransport(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", joining))
+
+    def shutdown(self) -> None:
+        """Lets an answer under way end; but a stream of events, which would not, ends
+        here."""
+        super().shutdown()
+        joining = cast("JoiningTransport", self.transport)
+        if joining.is_streaming and not joining.is_closing():
+            joining.write(_LAST_CHUNK)
+            joining.close()
 
     def handle_websocket_upgrade(self) -> None:
         joining = cast("JoiningTransport", self.transport)
@@ -34,6 +46,7 @@ class JoiningTransport:
         self.transport = transport
         self._loop = loop
         self._head = b""
+        self.is_streaming = False
 
     def write(self, data: bytes) -> None:
         if self._head:
@@ -41,6 +54,7 @@ class JoiningTransport:
             self.transport.writelines((head, data))
         elif data.startswith(b"HTTP/1.1 "):
             self._head = data
+            self.is_streaming = b"text/event-stream" in data
             self._loop.call_soon(self.flush)
         else:
             self.transport.write(data)

@@ -4,10 +4,12 @@ with JSON otherwise. And what is answered where nothing else answers."""
 from typing import Any
 
 import orjson
+from cross_web import HTTPException as UnreadableRequest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
+from strawberry.types.graphql import OperationType
 
 from server.auth import Refused
 from server.html import page
@@ -46,6 +48,30 @@ def refusal_or_page(request: Request, refusal: Refused, **extensions: Any) -> Re
         title=_TITLES.get(refusal.status, "This does not work"),
         text=str(refusal),
     )
+
+
+def not_taken(kind: OperationType) -> Refused:
+    """That operations of this kind are not taken in this way."""
+    if kind is OperationType.SUBSCRIPTION:
+        return Refused(
+            406,
+            "NOT_ACCEPTABLE",
+            "A subscription goes on: ask for it over WebSocket (graphql-transport-ws), "
+            "or with Accept: text/event-stream.",
+        )
+    return Refused(
+        405,
+        "METHOD_NOT_ALLOWED",
+        "GET is for queries only: send mutations and subscriptions with POST.",
+        {"Allow": "POST"},
+    )
+
+
+def refusal_of(error: UnreadableRequest) -> Refused:
+    """What Strawberry could not read of a request."""
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+    code = codes.get(error.status_code, "BAD_REQUEST")
+    return Refused(error.status_code, code, error.reason)
 
 
 async def refuse(request: Request, error: Exception) -> Response:

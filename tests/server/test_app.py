@@ -207,12 +207,14 @@ async def test_pages_of_other_origins_may_ask(client: httpx.AsyncClient) -> None
         headers={
             "Origin": "https://shop.example",
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization,content-type",
+            "Access-Control-Request-Headers": "authorization,content-type,baggage",
         },
     )
 
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
+    allowed = answer.headers["access-control-allow-headers"]
+    assert allowed == "authorization,content-type,baggage"
     assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -152,6 +152,37 @@ async def test_numbers_and_text_survive_the_way(client: httpx.AsyncClient) -> No
     assert answer.json() == {"data": {"echo": text}}
 
 
+@pytest.mark.parametrize(
+    "accepted",
+    [
+        "application/json",
+        "application/graphql-response+json",
+        "multipart/mixed;subscriptionSpec=1.0, application/json",
+        "*/*",
+    ],
+)
+async def test_who_cannot_take_what_goes_on_is_told_how_to_ask(
+    client: httpx.AsyncClient, accepted: str
+) -> None:
+    for _ in range(2):
+        answer = await client.post(
+            "/graphql",
+            json={"query": "subscription { count(to: 2) }"},
+            headers={"Accept": accepted, "Authorization": f"Bearer {ADMIN_KEY}"},
+        )
+
+        assert answer.status_code == 406
+        assert answer.json() == {
+            "errors": [
+                {
+                    "message": "A subscription goes on: ask for it over WebSocket "
+                    "(graphql-transport-ws), or with Accept: text/event-stream.",
+                    "extensions": {"code": "NOT_ACCEPTABLE"},
+                }
+            ]
+        }
+
+
 async def test_subscriptions_come_as_server_sent_events(
     client: httpx.AsyncClient,
 ) -> None:

@@ -369,6 +369,21 @@ def test_a_segment_is_exported_in_the_accounts_time_zone(
     assert (done.exit_code, zones) == (0, [ZoneInfo("Asia/Tokyo")])
 
 
+@pytest.mark.parametrize(("what", "like"), [("list", "lst"), ("segment", "seg")])
+def test_of_what_the_id_is_wrong_is_told(
+    mongodb_uri: str, db: Database, what: str, like: str
+) -> None:
+    where = {"MONGODB_URI": mongodb_uri, "AUDIENCE_DATABASE": db.name}
+
+    done = run_audience("export", what, "abc", **where)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"audience: 'abc' is not an id: the id of a {what} looks like "
+        f"{like}_0123456789abcdef01234567.\n"
+    )
+
+
 async def test_who_takes_an_import_over_goes_on_with_it(
     db: Database,
     tmp_path: Path,

@@ -62,6 +62,13 @@ async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         for part in (b"HTTP/1.1 is no head here", b"last"):
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body"})
+    elif path == "/events":
+        kind = (b"content-type", b"text/event-stream; charset=utf-8")
+        await send({**start, "headers": [kind]})
+        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.set()
     elif path == "/none":
         await send({**start, "status": 204, "headers": []})
         await send({"type": "http.response.body"})
@@ -71,12 +78,13 @@ async def answering(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 gate = asyncio.Event()
+ended = asyncio.Event()
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
-    global gate
-    gate = asyncio.Event()
+async def server() -> AsyncIterator[uvicorn.Server]:
+    global gate, ended
+    gate, ended = asyncio.Event(), asyncio.Event()
     port = free_port()
     config = uvicorn.Config(
         answering, port=port, lifespan="off", log_config=None, http=Watched
@@ -86,7 +94,7 @@ async def port() -> AsyncIterator[int]:
     while not server.started:  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.01)
     written.clear()
-    yield port
+    yield server
     server.should_exit = True
     await serving
 
@@ -109,8 +117,8 @@ class Wire:
 
 
 @pytest.fixture
-async def wire(port: int) -> AsyncIterator[Wire]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def wire(server: uvicorn.Server) -> AsyncIterator[Wire]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
     yield Wire(reader, writer)
     writer.close()
     await writer.wait_closed()
@@ -170,6 +178,36 @@ async def test_a_head_is_written_when_its_answer_breaks_off(wire: Wire) -> None:
 
     assert await wire.head() == "HTTP/1.1 200 OK"
     assert await wire.reader.read() == b""
+
+
+async def test_a_stream_of_events_ends_with_the_server(
+    server: uvicorn.Server, wire: Wire
+) -> None:
+    wire.ask("/events")
+    assert await wire.head() == "HTTP/1.1 200 OK"
+    assert await wire.reader.readuntil(b":\n\n\r\n") == b"3\r\n:\n\n\r\n"
+
+    server.should_exit = True
+
+    async with asyncio.timeout(20):
+        assert await wire.reader.read() == b"0\r\n\r\n"
+        await ended.wait()
+
+
+async def test_an_answer_under_way_is_not_cut_short_by_the_servers_end(
+    server: uvicorn.Server, wire: Wire
+) -> None:
+    wire.ask("/parts")
+    assert await wire.head() == "HTTP/1.1 200 OK"
+
+    server.should_exit = True
+    async with asyncio.timeout(20):
+        while any(each.is_serving() for each in server.servers):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        gate.set()
+
+        body = await wire.reader.read()
+    assert body == b"18\r\nHTTP/1.1 is no head here\r\n4\r\nlast\r\n0\r\n\r\n"
 
 
 async def test_what_is_not_http_is_told_so(wire: Wire) -> None:

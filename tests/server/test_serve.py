@@ -32,6 +32,11 @@ from tests.server.conftest import (
 )
 
 ADMIN_KEY = "an-admin-key-for-the-tests"
+CREATE_SEGMENT = """mutation { createSegment(input: {
+  name: "Named", definition: { groups: [{ anyOf: [
+    { property: { filter: { path: "firstName", is: { exists: true } } } }
+  ] }] }
+}) { segment { id } } }"""
 
 
 def test_a_first_start_says_where_it_is_and_shows_the_first_key_once(
@@ -57,6 +62,30 @@ def test_a_first_start_says_where_it_is_and_shows_the_first_key_once(
     assert (code, is_running(mongod)) == (0, False)
     assert "sk_" not in again
     assert "key create NAME" in again
+
+
+def test_a_subscription_by_server_sent_events_ends_with_the_server(
+    serve: Serve,
+) -> None:
+    server = serve(AUDIENCE_ADMIN_KEY=ADMIN_KEY)
+    url, key = f"{server.address}/graphql", {"Authorization": f"Bearer {ADMIN_KEY}"}
+    made = httpx.post(url, json={"query": CREATE_SEGMENT}, headers=key).json()
+    segment_id = made["data"]["createSegment"]["segment"]["id"]
+    asked = f'subscription {{ segmentChanges(segmentId: "{segment_id}") {{ id }} }}'
+
+    with httpx.stream(
+        "POST",
+        url,
+        json={"query": asked},
+        headers=key | {"Accept": "text/event-stream"},
+    ) as answer:
+        server.process.send_signal(signal.SIGINT)
+        said = answer.read().decode()
+    code = server.process.wait(START_SECONDS)
+
+    assert (answer.status_code, said.replace(": ping\n\n", "")) == (200, "")
+    assert code == 0
+    assert "Traceback" not in server.written()
 
 
 @pytest.mark.anyio
