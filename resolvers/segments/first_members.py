@@ -30,6 +30,10 @@ AT_ONCE = 100_000
 SHARE = 0.7
 """What may be spent, as it is expected, of what it costs to find all members."""
 
+LEAST = 0.2
+"""Microseconds, for each profile there is, that to find all members costs at least: a
+sample of events may have none that are looked at."""
+
 TELLING = 1.0
 """Microseconds to bring together all members, for each that there may be."""
 
@@ -111,6 +115,7 @@ async def _worth_looking_at(db: Database, asked: Question) -> int:
     for fact in facts:
         way = best_way(sample, fact)
         cost += way.cost + TELLING * min(people, sample.of(fact, way.by))
+    cost = max(cost, LEAST * people)
     return int(SHARE * cost / cost_of_one(sample, facts, people))
 
 
