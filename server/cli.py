@@ -102,7 +102,6 @@ def keep_command(data: Data = None) -> None:
     from server.keeping import keep_alone
 
     settings = read_settings(data=data)
-    configure_logs(settings)
     say("Keeping segments. End with Ctrl-C.")
     _on_database(settings, lambda db: keep_alone(db, settings))
 

@@ -19,7 +19,6 @@ from uvicorn.supervisors import Multiprocess
 from resolvers.db import Database
 from resolvers.keys import ensure_admin_key
 from server.database import opened, own_database
-from server.logs import configure_logs
 from server.mongod import STOPPING, Mongod, MongodFailed
 from server.settings import Settings, environment
 from server.welcome import say, welcome
@@ -47,7 +46,6 @@ def serve(settings: Settings, load_demo: Load | None = None) -> None:
 
     MongodFailed when the embedded database dies.
     """
-    configure_logs(settings)
     with (
         _stopping(),
         contextlib.suppress(Stopped),

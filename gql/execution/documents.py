@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse
-from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import Schema, validate_document
 
-from gql.execution.known import Execution, KnownOperation
+from gql.execution.known import Execution, KnownOperation, build_executor
 from gql.execution.variables import Objects
 
 MAX_DOCUMENTS = 1_000
@@ -139,15 +138,14 @@ def execution_of(
     """An execution of the document; None when its variables are wrong, or there is no
     such operation."""
     if admitted.known is None:
-        executor_class: Any = schema.execution_context_class
-        executor = executor_class.build(
+        executor = build_executor(
+            schema.execution_context_class,
             schema._schema,
             admitted.document,
+            operation_name,
             root_value,
             context,
             variables,
-            operation_name,
-            is_awaitable=optimized_is_awaitable,
         )
         if isinstance(executor, list):
             return None

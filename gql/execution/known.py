@@ -1,9 +1,9 @@
 """Operations that were executed before. Another execution does without an executor
 until graphql-core has to do something: to build one takes as long as a small plan."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphql import DocumentNode, GraphQLResolveInfo
+from graphql import DocumentNode, GraphQLError, GraphQLResolveInfo, GraphQLSchema
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
@@ -11,6 +11,28 @@ from gql.execution.variables import Objects, variables_reader
 
 if TYPE_CHECKING:
     from gql.execution.executor import CompiledExecutor
+
+
+def build_executor(
+    executor_class: Any,
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    name: str | None,
+    root_value: Any,
+    context_value: Any,
+    variables: dict[str, Any] | None,
+) -> "CompiledExecutor | list[GraphQLError]":
+    """As Strawberry builds it; what is wrong with the variables or the name instead."""
+    built: CompiledExecutor | list[GraphQLError] = executor_class.build(
+        schema,
+        document,
+        root_value,
+        context_value,
+        variables,
+        name,
+        is_awaitable=optimized_is_awaitable,
+    )
+    return built
 
 
 class KnownOperation:
@@ -95,19 +117,18 @@ class Execution:
         """The executor that would have been built in the first place."""
         if self._executor is None:
             known = self._known
-            build: Any = known.executor_class.build
-            built = build(
+            built = build_executor(
+                known.executor_class,
                 self.schema,
                 known.document,
+                known.name,
                 self.root_value,
                 self.context_value,
                 self._variables,
-                known.name,
-                is_awaitable=optimized_is_awaitable,
             )
             if isinstance(built, list):  # what was coerced is something else by now
                 raise built[0]
-            self._executor = cast("CompiledExecutor", built)
+            self._executor = built
         return self._executor
 
     def build_resolve_info(self, *arguments: Any) -> GraphQLResolveInfo[Any]:
